@@ -1,0 +1,313 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Stacks of linear layers as a fixed program over buffers that are allocated once.
+
+Written out because a small network's step is bound by bookkeeping and fresh memory,
+not by arithmetic. The derivatives that methods need beside the ordinary gradient, per
+domain and of second order, fall out of the same two passes.
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skdg._training.batch import DomainBatch
+from skdg._training.losses import Loss
+from skdg._training.rows import DomainRows
+from skdg._training.state import NetworkState, to_numpy
+
+_aten = torch.ops.aten
+
+
+class Activation(NamedTuple):
+    """An activation a = phi(z) and its derivatives, written in terms of a.
+
+    Parameters
+    ----------
+    apply_ : callable
+        Replace z by phi(z) in place.
+
+    chain_ : callable
+        ``chain_(delta, a)``: multiply delta by phi'(z) in place.
+
+    curvature : callable or None
+        ``curvature(a)``: phi''(z) / phi'(z); None where phi'' is 0.
+    """
+
+    apply_: Callable[[Tensor], Tensor]
+    chain_: Callable[[Tensor, Tensor], Tensor]
+    curvature: Callable[[Tensor], Tensor] | None
+
+
+ACTIVATIONS = {
+    "identity": Activation(lambda z: z, lambda delta, a: delta, None),
+    "relu": Activation(
+        torch.relu_,
+        lambda delta, a: _aten.threshold_backward.grad_input(
+            delta, a, 0, grad_input=delta
+        ),
+        None,
+    ),
+    "tanh": Activation(
+        torch.tanh_,
+        lambda delta, a: _aten.tanh_backward.grad_input(delta, a, grad_input=delta),
+        lambda a: -2.0 * a,
+    ),
+    "logistic": Activation(
+        torch.sigmoid_,
+        lambda delta, a: _aten.sigmoid_backward.grad_input(delta, a, grad_input=delta),
+        lambda a: 1.0 - 2.0 * a,
+    ),
+}
+
+
+class _Buffers(NamedTuple):
+    """Memory for one number of rows: per layer its output, and the loss's gradient."""
+
+    outputs: list[Tensor]
+    deltas: list[Tensor]
+
+
+class DenseNetwork:
+    """A multilayer perceptron whose parameters are one flat vector.
+
+    Parameters
+    ----------
+    layer_sizes : sequence of int
+        Sizes from the inputs to the outputs.
+
+    activation : {"identity", "relu", "tanh", "logistic"}
+        Activation of the hidden layers.
+
+    parameters : Tensor
+        The flat vector of all weights and offsets, see `split`. Changed in place by
+        optimizers.
+    """
+
+    def __init__(
+        self, layer_sizes: tuple[int, ...], activation: str, parameters: Tensor
+    ) -> None:
+        self.layer_sizes = layer_sizes
+        self.parameters = parameters
+        self._activation = ACTIVATIONS[activation]
+        self._layers = self.split(parameters)
+        self._gradient = torch.empty_like(parameters)
+        self._gradient_layers = self.split(self._gradient)
+        self._buffers: dict[int, _Buffers] = {}
+
+    @classmethod
+    def from_state(
+        cls,
+        state: NetworkState,
+        activation: str,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> "DenseNetwork":
+        """Make a network from numpy arrays, which are copied."""
+        sizes = (len(state.coefs[0]), *(len(offsets) for offsets in state.intercepts))
+        arrays = [
+            array.ravel()
+            for layer in zip(state.coefs, state.intercepts, strict=True)
+            for array in layer
+        ]
+        flat = torch.tensor(np.concatenate(arrays), dtype=dtype, device=device)
+        return cls(sizes, activation, flat)
+
+    def state(self) -> NetworkState:
+        """Return a copy of the parameters as numpy arrays."""
+        arrays = [to_numpy(tensor) for tensor in self.tensors(self.parameters)]
+        return NetworkState(arrays[::2], arrays[1::2])
+
+    def outputs(self, inputs: Tensor) -> Tensor:
+        """Return the outputs for `inputs`, in memory of their own."""
+        hidden = inputs
+        for layer, (weights, offsets) in enumerate(self._layers):
+            hidden = torch.addmm(offsets, hidden, weights)
+            if layer < len(self._layers) - 1:
+                self._activation.apply_(hidden)
+        return hidden
+
+    def split(self, flat: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """View vectors of shape (..., n_parameters) as (weights, offsets) per layer.
+
+        Weights have shape (..., n_in, n_out), as in scikit-learn's ``coefs_``, offsets
+        (..., n_out).
+        """
+        layers, start = [], 0
+        for n_in, n_out in pairwise(self.layer_sizes):
+            stop = start + n_in * n_out
+            weights = flat[..., start:stop].unflatten(-1, (n_in, n_out))
+            layers.append((weights, flat[..., stop : stop + n_out]))
+            start = stop + n_out
+        return layers
+
+    def tensors(self, flat: Tensor) -> list[Tensor]:
+        """View vectors of shape (..., n_parameters) as one tensor per parameter."""
+        return [tensor for layer in self.split(flat) for tensor in layer]
+
+    @property
+    def head(self) -> Tensor:
+        """Weights of the last layer, shape (n_hidden, n_outputs)."""
+        return self._layers[-1][0]
+
+    def _buffers_for(self, n_rows: int) -> _Buffers:
+        if n_rows not in self._buffers:
+            new = self.parameters.new_empty
+            self._buffers[n_rows] = _Buffers(
+                [new(n_rows, size) for size in self.layer_sizes[1:]],
+                [new(n_rows, size) for size in self.layer_sizes[1:-1]],
+            )
+        return self._buffers[n_rows]
+
+    def forward(self, rows: DomainRows, loss: Loss) -> DomainBatch:
+        """Run the network on `rows`; the result is valid until the next call."""
+        self._rows = rows
+        buffers = self._buffers_for(len(rows.inputs))
+        self._inputs = [rows.inputs, *buffers.outputs[:-1]]
+        last = len(self._layers) - 1
+        for layer, (weights, offsets) in enumerate(self._layers):
+            output = buffers.outputs[layer]
+            torch.addmm(offsets, self._inputs[layer], weights, out=output)
+            if layer < last:
+                self._activation.apply_(output)
+        return DomainBatch(rows, buffers.outputs[-1], self._inputs[-1], self.head, loss)
+
+    def backward(
+        self,
+        outputs_gradient: Tensor,
+        features_gradient: Tensor | None = None,
+        head_gradient: Tensor | None = None,
+    ) -> Tensor:
+        """Return the gradient in the parameters of a scalar of the last forward pass.
+
+        Parameters
+        ----------
+        outputs_gradient : Tensor of shape (n_rows, n_outputs)
+            Gradient of the scalar in the outputs.
+
+        features_gradient : Tensor of shape (n_rows, n_hidden) or None
+            Gradient in the features, beside what goes through the outputs.
+
+        head_gradient : Tensor of shape (n_hidden, n_outputs) or None
+            Gradient in the head, beside what goes through the outputs.
+
+        Returns
+        -------
+        Tensor of shape (n_parameters,)
+            The gradient, valid until the next call.
+        """
+        self._propagate(outputs_gradient, features_gradient)
+        for layer, (weights, offsets) in enumerate(self._gradient_layers):
+            torch.mm(self._inputs[layer].T, self._deltas[layer], out=weights)
+            torch.sum(self._deltas[layer], 0, out=offsets)
+        if head_gradient is not None:
+            self._gradient_layers[-1][0].add_(head_gradient)
+        return self._gradient
+
+    def _propagate(self, delta: Tensor, features_gradient: Tensor | None) -> None:
+        """Compute the gradient in each layer's output before its activation."""
+        buffers = self._buffers_for(len(delta)).deltas
+        self._deltas = [*buffers, delta]
+        for layer in range(len(buffers) - 1, -1, -1):
+            torch.mm(
+                self._deltas[layer + 1],
+                self._layers[layer + 1][0].T,
+                out=buffers[layer],
+            )
+            if features_gradient is not None and layer == len(buffers) - 1:
+                buffers[layer].add_(features_gradient)
+            self._activation.chain_(buffers[layer], self._inputs[layer + 1])
+
+    def domain_gradients(self, batch: DomainBatch) -> Tensor:
+        """Return the gradient of each domain's risk, shape (n_domains, n_parameters).
+
+        Parameters
+        ----------
+        batch : DomainBatch
+            The result of the last forward pass.
+        """
+        rows = batch.rows
+        self._batch = batch
+        self._propagate(rows.weights[:, None] * batch.residuals, None)
+        gradients = self.parameters.new_empty(rows.n_domains, len(self.parameters))
+        for layer, (weights, offsets) in enumerate(self.split(gradients)):
+            _products_by_domain(self._inputs[layer], self._deltas[layer], rows, weights)
+            offsets.copy_(rows.sum(self._deltas[layer]))
+        return gradients
+
+    def hessian_products(self, directions: Tensor) -> Tensor:
+        """Return sum_e H_e u_e, with H_e the Hessian of the risk of domain e.
+
+        Every pass of the network is differentiated along a direction of its own for
+        each domain. Call after `domain_gradients`, whose passes are reused.
+
+        Parameters
+        ----------
+        directions : Tensor of shape (n_domains, n_parameters)
+            The vectors u_e.
+
+        Returns
+        -------
+        Tensor of shape (n_parameters,)
+            The sum of products, valid until the next call.
+        """
+        rows = self._rows
+        moves = self.split(directions)
+        # Those of the network's own inputs are 0 and never read.
+        input_tangents = [rows.inputs]
+        last = len(self._layers) - 1
+        for layer, (weights, _) in enumerate(self._layers):
+            tangent = _rows_times_domain(self._inputs[layer], moves[layer][0], rows)
+            tangent += moves[layer][1][rows.domain]
+            if layer:
+                tangent.addmm_(input_tangents[layer], weights)
+            if layer < last:
+                self._activation.chain_(tangent, self._inputs[layer + 1])
+                input_tangents.append(tangent)
+        batch = self._batch
+        delta_tangent = rows.weights[:, None] * batch.loss.residual_tangent(
+            batch.outputs, tangent
+        )
+        for layer in range(last, -1, -1):
+            weights, offsets = self._gradient_layers[layer]
+            torch.mm(self._inputs[layer].T, delta_tangent, out=weights)
+            torch.sum(delta_tangent, 0, out=offsets)
+            if layer == 0:
+                break
+            weights.addmm_(input_tangents[layer].T, self._deltas[layer])
+            delta_tangent = delta_tangent @ self._layers[layer][0].T
+            delta_tangent += _rows_times_domain(
+                self._deltas[layer], moves[layer][0].mT, rows
+            )
+            self._activation.chain_(delta_tangent, self._inputs[layer])
+            if self._activation.curvature is not None:
+                upstream = self._deltas[layer] @ self._layers[layer][0].T
+                curvature = self._activation.curvature(self._inputs[layer])
+                delta_tangent += upstream * curvature * input_tangents[layer]
+        return self._gradient
+
+
+def _products_by_domain(
+    left: Tensor, right: Tensor, rows: DomainRows, out: Tensor
+) -> None:
+    """Write left_e^T right_e of each domain into `out`."""
+    if rows.equal_size is not None:
+        shape = (rows.n_domains, rows.equal_size, -1)
+        out.copy_(torch.bmm(left.reshape(shape).mT, right.reshape(shape)))
+        return
+    parts = zip(left.split(rows.sizes), right.split(rows.sizes), out, strict=True)
+    for left_part, right_part, target in parts:
+        torch.mm(left_part.T, right_part, out=target)
+
+
+def _rows_times_domain(values: Tensor, matrices: Tensor, rows: DomainRows) -> Tensor:
+    """Multiply the rows of each domain by that domain's matrix."""
+    if rows.equal_size is not None:
+        shape = (rows.n_domains, rows.equal_size, -1)
+        return torch.bmm(values.reshape(shape), matrices).flatten(0, 1)
+    parts = zip(values.split(rows.sizes), matrices, strict=True)
+    return torch.cat([part @ matrix for part, matrix in parts])

@@ -1,0 +1,72 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Where training takes place."""
+
+import warnings
+
+import numpy as np
+import torch
+
+
+def resolve_device(device: str, *, fitting: bool = True) -> torch.device:
+    """Turn the parameter `device` into a torch device that is there.
+
+    Parameters
+    ----------
+    device : str
+        "cpu", "cuda", "cuda:1", "mps", or "auto" for the best that is there.
+
+    fitting : bool, default=True
+        Whether to train. A device that is not there is then an error; otherwise the
+        CPU takes its place with a warning, so that a model that was trained on a GPU
+        predicts anywhere.
+
+    Returns
+    -------
+    torch.device
+        The device.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or the device is not there and `fitting` is true.
+    """
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+    except RuntimeError:
+        resolved = None
+    if resolved is None or resolved.type not in ("cpu", "cuda", "mps"):
+        raise ValueError(
+            f"device must be 'cpu', 'auto', 'cuda', 'cuda:0' (and so on) or 'mps', got "
+            f"{device!r}."
+        )
+    if _is_there(resolved):
+        return resolved
+    if fitting:
+        raise ValueError(
+            f"device={device!r} is not available on this machine; torch sees "
+            f"{torch.cuda.device_count()} CUDA devices. Use device='cpu', or "
+            f"device='auto' for the best that is there."
+        )
+    warnings.warn(
+        f"device={device!r} is not available on this machine; predicting on the CPU.",
+        RuntimeWarning,
+        stacklevel=4,
+    )
+    return torch.device("cpu")
+
+
+def _is_there(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return (device.index or 0) < torch.cuda.device_count()
+    return device.type == "cpu" or torch.backends.mps.is_available()
+
+
+def resolve_dtype(dtype: np.dtype, device: torch.device) -> torch.dtype:
+    """Return the precision of the computation: that of X, where the device has it."""
+    double = dtype == np.float64 and device.type != "mps"
+    return torch.float64 if double else torch.float32

@@ -1,0 +1,95 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Losses of one row, with their first and second derivatives in the outputs.
+
+Targets are float tensors of the outputs' shape: 0/1 for one logit, class
+probabilities (one-hot or soft) for several, values for regression.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+class Loss(NamedTuple):
+    """A loss, as functions of outputs and targets of shape (n_rows, n_outputs).
+
+    Parameters
+    ----------
+    value : callable
+        ``value(outputs, targets)``, the loss of each row, shape (n_rows,).
+
+    residual : callable
+        ``residual(outputs, targets)``, its gradient in the outputs.
+
+    residual_tangent : callable
+        ``residual_tangent(outputs, directions)``, the derivative of the residual along
+        `directions`, which does not depend on the targets.
+
+    probabilities : callable
+        ``probabilities(outputs)``; for a regression loss the outputs themselves.
+    """
+
+    value: Callable[[Tensor, Tensor], Tensor]
+    residual: Callable[[Tensor, Tensor], Tensor]
+    residual_tangent: Callable[[Tensor, Tensor], Tensor]
+    probabilities: Callable[[Tensor], Tensor]
+
+
+def _log_value(outputs: Tensor, targets: Tensor) -> Tensor:
+    losses = functional.binary_cross_entropy_with_logits(
+        outputs, targets, reduction="none"
+    )
+    return losses.squeeze(1)
+
+
+def _log_residual(outputs: Tensor, targets: Tensor) -> Tensor:
+    return torch.sigmoid(outputs) - targets
+
+
+def _log_residual_tangent(outputs: Tensor, directions: Tensor) -> Tensor:
+    p = torch.sigmoid(outputs)
+    return p * (1.0 - p) * directions
+
+
+def _cross_entropy_value(outputs: Tensor, targets: Tensor) -> Tensor:
+    return torch.logsumexp(outputs, 1) - (targets * outputs).sum(1)
+
+
+def _cross_entropy_residual(outputs: Tensor, targets: Tensor) -> Tensor:
+    return torch.softmax(outputs, 1) - targets
+
+
+def _cross_entropy_residual_tangent(outputs: Tensor, directions: Tensor) -> Tensor:
+    p = torch.softmax(outputs, 1)
+    return p * (directions - (p * directions).sum(1, keepdim=True))
+
+
+def _squared_value(outputs: Tensor, targets: Tensor) -> Tensor:
+    return (outputs - targets).square().mean(1)
+
+
+def _squared_residual(outputs: Tensor, targets: Tensor) -> Tensor:
+    return (outputs - targets) * (2.0 / outputs.shape[1])
+
+
+def _squared_residual_tangent(outputs: Tensor, directions: Tensor) -> Tensor:
+    return directions * (2.0 / outputs.shape[1])
+
+
+LOG_LOSS = Loss(_log_value, _log_residual, _log_residual_tangent, torch.sigmoid)
+CROSS_ENTROPY = Loss(
+    _cross_entropy_value,
+    _cross_entropy_residual,
+    _cross_entropy_residual_tangent,
+    lambda outputs: torch.softmax(outputs, 1),
+)
+SQUARED_ERROR = Loss(
+    _squared_value,
+    _squared_residual,
+    _squared_residual_tangent,
+    lambda outputs: outputs,
+)

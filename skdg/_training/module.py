@@ -1,0 +1,201 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""A user's torch module with a linear head, by automatic differentiation.
+
+It offers what `skdg._training.dense.DenseNetwork` offers; both agree to rounding.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from skdg._training.batch import DomainBatch
+from skdg._training.losses import Loss
+from skdg._training.rows import DomainRows
+from skdg._training.state import NetworkState, to_numpy
+
+
+def build_featurizer(module: Callable[[int], Any], n_features: int) -> torch.nn.Module:
+    """Call the user's `module` and check that it returns a torch module."""
+    featurizer = module(n_features)
+    if not isinstance(featurizer, torch.nn.Module):
+        raise ValueError(
+            f"module must be a callable that takes n_features and returns a "
+            f"torch.nn.Module; module({n_features}) returned an object of type "
+            f"{type(featurizer).__name__}."
+        )
+    return featurizer
+
+
+def featurizer_width(featurizer: torch.nn.Module, inputs: Tensor) -> int:
+    """Return the number of features that a module makes of rows like `inputs`."""
+    # One row in evaluation mode, so that no running mean moves.
+    featurizer.to(inputs.device, inputs.dtype).eval()
+    with torch.no_grad():
+        features = check_features(featurizer(inputs[:1]), 1)
+    featurizer.train()
+    return features.shape[1]
+
+
+def check_features(features: object, n_rows: int) -> Tensor:
+    """Check what the user's module made of `n_rows` rows."""
+    if not isinstance(features, Tensor):
+        raise ValueError(
+            f"module must map a batch to one tensor of features; its forward returned "
+            f"an object of type {type(features).__name__}."
+        )
+    if features.ndim != 2 or len(features) != n_rows:
+        raise ValueError(
+            f"module must map rows of shape (n_rows, n_features) to features of shape "
+            f"(n_rows, n_hidden); for {n_rows} rows its forward returned shape "
+            f"{tuple(features.shape)}."
+        )
+    return features
+
+
+class ModuleNetwork:
+    """A featurizer and a linear head whose parameters are one flat vector.
+
+    The vector holds the featurizer's parameters in their own order, then weights and
+    offsets of the head. Optimizers change it in place. The featurizer itself keeps
+    only its buffers (such as running means) up to date.
+
+    Parameters
+    ----------
+    featurizer : torch.nn.Module
+        Maps inputs to features.
+
+    state : NetworkState
+        Values of all parameters and buffers.
+
+    dtype : torch.dtype
+        Precision of the computation.
+
+    device : torch.device
+        Where it takes place.
+    """
+
+    def __init__(
+        self,
+        featurizer: torch.nn.Module,
+        state: NetworkState,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        assert state.module is not None
+        (head,), (offsets,) = state.coefs, state.intercepts
+        values = {name: torch.tensor(array) for name, array in state.module.items()}
+        featurizer.load_state_dict(values)
+        self._featurizer = featurizer.to(device, dtype)
+        named = list(featurizer.named_parameters())
+        self._names = [name for name, _ in named]
+        self._shapes = [*(p.shape for _, p in named), head.shape, offsets.shape]
+        flat = [*(p.detach().flatten() for _, p in named)]
+        flat += [
+            torch.tensor(array.ravel(), dtype=dtype, device=device)
+            for array in (head, offsets)
+        ]
+        self.parameters = torch.cat(flat)
+
+    def state(self) -> NetworkState:
+        """Return a copy of parameters and buffers as numpy arrays."""
+        *tensors, head, offsets = self.tensors(self.parameters)
+        values = {
+            name: to_numpy(v) for name, v in self._featurizer.state_dict().items()
+        }
+        values |= {
+            name: to_numpy(tensor)
+            for name, tensor in zip(self._names, tensors, strict=True)
+        }
+        return NetworkState([to_numpy(head)], [to_numpy(offsets)], values)
+
+    def outputs(self, inputs: Tensor) -> Tensor:
+        """Return the outputs for `inputs`, with the featurizer in evaluation mode."""
+        *featurizer, head, offsets = self.tensors(self.parameters)
+        named = dict(zip(self._names, featurizer, strict=True))
+        self._featurizer.eval()
+        try:
+            features = torch.func.functional_call(self._featurizer, named, (inputs,))
+        finally:
+            self._featurizer.train()
+        return torch.addmm(offsets, check_features(features, len(inputs)), head)
+
+    def tensors(self, flat: Tensor) -> list[Tensor]:
+        """View vectors of shape (..., n_parameters) as one tensor per parameter."""
+        sizes = [math.prod(shape) for shape in self._shapes]
+        parts = zip(flat.split(sizes, -1), self._shapes, strict=True)
+        return [part.reshape(*flat.shape[:-1], *shape) for part, shape in parts]
+
+    @property
+    def head(self) -> Tensor:
+        """Weights of the last layer, shape (n_hidden, n_outputs)."""
+        return self.tensors(self.parameters)[-2]
+
+    def forward(self, rows: DomainRows, loss: Loss) -> DomainBatch:
+        """Run the network on `rows`; the result is valid until the next call."""
+        # A leaf of this pass alone: optimizers change the vector itself in place.
+        self._leaf = self.parameters.detach().requires_grad_()
+        *featurizer, head, offsets = self.tensors(self._leaf)
+        named = dict(zip(self._names, featurizer, strict=True))
+        with torch.enable_grad():
+            features = torch.func.functional_call(
+                self._featurizer, named, (rows.inputs,)
+            )
+            features = check_features(features, len(rows.inputs))
+            outputs = torch.addmm(offsets, features, head)
+            self._batch = DomainBatch(rows, outputs, features, head, loss)
+        return DomainBatch(
+            rows, outputs.detach(), features.detach(), head.detach(), loss
+        )
+
+    def backward(
+        self,
+        outputs_gradient: Tensor,
+        features_gradient: Tensor | None = None,
+        head_gradient: Tensor | None = None,
+    ) -> Tensor:
+        """Return the gradient in the parameters of a scalar of the last forward pass.
+
+        See `skdg._training.dense.DenseNetwork.backward`.
+        """
+        batch = self._batch
+        pairs = [
+            (batch.outputs, outputs_gradient),
+            (batch.features, features_gradient),
+            (batch.head, head_gradient),
+        ]
+        pairs = [
+            (value, gradient)
+            for value, gradient in pairs
+            # Features of a module without parameters depend on nothing.
+            if gradient is not None and value.requires_grad
+        ]
+        values, gradients = zip(*pairs, strict=True)
+        return torch.autograd.grad(values, self._leaf, gradients)[0]
+
+    def domain_gradients(self, batch: DomainBatch) -> Tensor:
+        """Return the gradient of each domain's risk, shape (n_domains, n_parameters).
+
+        Parameters
+        ----------
+        batch : DomainBatch
+            The result of the last forward pass.
+        """
+        with torch.enable_grad():
+            self._gradients = torch.stack(
+                [
+                    torch.autograd.grad(risk, self._leaf, create_graph=True)[0]
+                    for risk in self._batch.risks.unbind()
+                ]
+            )
+        return self._gradients.detach()
+
+    def hessian_products(self, directions: Tensor) -> Tensor:
+        """Return sum_e H_e u_e, with H_e the Hessian of the risk of domain e.
+
+        Call after `domain_gradients`, whose graph is used up.
+        """
+        return torch.autograd.grad(self._gradients, self._leaf, directions)[0]

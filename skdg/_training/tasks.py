@@ -1,0 +1,315 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Classification and regression: what the targets are, and what predictions are."""
+
+from types import SimpleNamespace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from scipy.special import expit, softmax
+from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
+from sklearn.utils import Tags, compute_sample_weight
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d
+
+from skdg._dataclass import estimator
+from skdg._training.estimators import NetworkEstimator, Targets
+from skdg._training.losses import CROSS_ENTROPY, LOG_LOSS, SQUARED_ERROR
+from skdg._training.state import NetworkState
+
+
+@estimator
+class NetworkClassifier(ClassifierMixin, NetworkEstimator):
+    """Classifiers: log loss of one logit, or cross-entropy of one logit per class.
+
+    Parameters
+    ----------
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, which multiply the sample weights. "balanced" gives
+        each class the same total weight over all rows.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The class labels, sorted.
+
+    coef_ : ndarray of shape (1 or n_classes, n_features)
+        Weights of a linear model; only if ``hidden_layer_sizes=()``.
+
+    intercept_ : ndarray of shape (1 or n_classes,)
+        Offsets of a linear model; only if ``hidden_layer_sizes=()``.
+    """
+
+    class_weight: dict | str | None = None
+
+    _parameter_constraints: ClassVar[dict[str, list]] = {
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        classes: Any = None,
+        groups: Any = None,
+        sample_weight: Any = None,
+    ) -> Self:
+        """Train for one pass over the given rows, from where the last call ended.
+
+        The optimizer goes on with its moments and the count of iterations, with a
+        constant step size. `domains_` and `history_` are those of the last call.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The input data.
+
+        y : array-like of shape (n_samples,)
+            The class labels.
+
+        classes : array-like of shape (n_classes,), default=None
+            All classes that will ever occur. Needed in the first call; optional later.
+
+        groups : array-like of shape (n_samples,), default=None
+            The domain of each row.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row within its domain.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        fitted = hasattr(self, "coefs_")
+        if not fitted and classes is None:
+            raise ValueError(
+                "The first call of partial_fit must be given all classes, "
+                "classes=np.unique(y_all)."
+            )
+        if classes is not None:
+            known = np.unique(np.asarray(classes))
+            if fitted and not np.array_equal(known, self.classes_):
+                raise ValueError(
+                    f"classes={known} differ from those of the first call of "
+                    f"partial_fit, {self.classes_}."
+                )
+            return self._partial_fit(
+                X, y, groups, sample_weight, SimpleNamespace(classes_=known)
+            )
+        return self._partial_fit(X, y, groups, sample_weight)
+
+    def _encode_targets(
+        self, y: np.ndarray, weight: np.ndarray, codes: np.ndarray, known: Any
+    ) -> Targets:
+        check_classification_targets(y)
+        y = column_or_1d(y)
+        if known is None:
+            classes, index = np.unique(y, return_inverse=True)
+        else:
+            classes = known.classes_
+            strange = ~np.isin(y, classes)
+            if strange.any():
+                raise ValueError(
+                    f"y has the label {y[strange][0]!r} in row "
+                    f"{np.argmax(strange)}, which is not among classes={classes}."
+                )
+            index = np.searchsorted(classes, y)
+        if len(classes) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs samples of at least 2 classes in y, got "
+                f"only one class: {classes[0]!r}."
+            )
+        if self.class_weight is not None:
+            by_class = compute_sample_weight(self.class_weight, y)
+            weight = weight * by_class.astype(weight.dtype)
+        if len(classes) == 2:
+            values, loss = index[:, None].astype(weight.dtype), LOG_LOSS
+        else:
+            values = np.eye(len(classes), dtype=weight.dtype)[index]
+            loss = CROSS_ENTROPY
+        return Targets(values, loss, weight, 1.0, 0.0, {"classes_": classes})
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return the logits.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The input data, of any domain.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Log-odds of ``classes_[1]`` for two classes, else a score per class.
+        """
+        outputs = self._outputs(X)
+        return outputs[:, 0] if len(self.classes_) == 2 else outputs
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The input data, of any domain.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities, in the order of `classes_`.
+        """
+        outputs = self._outputs(X)
+        if len(self.classes_) == 2:
+            positive = expit(outputs)
+            return np.hstack([1.0 - positive, positive])
+        return softmax(outputs, axis=1)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the most probable class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The input data, of any domain.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Class labels.
+        """
+        outputs = self._outputs(X)
+        if len(self.classes_) == 2:
+            return self.classes_[(outputs[:, 0] > 0).astype(np.intp)]
+        return self.classes_[outputs.argmax(1)]
+
+
+@estimator
+class NetworkRegressor(RegressorMixin, NetworkEstimator):
+    """Regressors: squared error, the mean over targets if there are several.
+
+    Parameters
+    ----------
+    normalize_y : bool, default=True
+        Whether targets are standardised for training (over all rows, domains counting
+        equally). Risks, penalties and their weights are then in units of the targets'
+        variance, so that the same weight means the same for prices and for grams.
+        Predictions and fitted attributes are in the units of y.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,) or (n_outputs, n_features)
+        Weights of a linear model; only if ``hidden_layer_sizes=()``.
+
+    intercept_ : float or ndarray of shape (n_outputs,)
+        Offset of a linear model; only if ``hidden_layer_sizes=()``.
+
+    target_scale_ : ndarray of shape (n_outputs,)
+        What targets were divided by in training.
+
+    target_offset_ : ndarray of shape (n_outputs,)
+        What was subtracted from targets in training.
+    """
+
+    normalize_y: bool = True
+
+    _parameter_constraints: ClassVar[dict[str, list]] = {"normalize_y": ["boolean"]}
+
+    _y_checks: ClassVar[dict[str, bool]] = {"multi_output": True, "y_numeric": True}
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: Any, y: Any, groups: Any = None, sample_weight: Any = None
+    ) -> Self:
+        """Train for one pass over the given rows, from where the last call ended.
+
+        The optimizer goes on with its moments and the count of iterations, with a
+        constant step size; targets keep the scale of the first call. `domains_` and
+        `history_` are those of the last call.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The input data.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The target values.
+
+        groups : array-like of shape (n_samples,), default=None
+            The domain of each row.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row within its domain.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        return self._partial_fit(X, y, groups, sample_weight)
+
+    def _encode_targets(
+        self, y: np.ndarray, weight: np.ndarray, codes: np.ndarray, known: Any
+    ) -> Targets:
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        values = y.reshape(len(y), -1).astype(weight.dtype)
+        if known is not None:
+            scale, offset = known.target_scale_, known.target_offset_
+        elif self.normalize_y:
+            scale, offset = _domain_balanced_scale(values, weight, codes)
+        else:
+            scale, offset = np.ones(values.shape[1]), np.zeros(values.shape[1])
+        attributes = {
+            "target_scale_": scale,
+            "target_offset_": offset,
+            "_one_dimensional": y.ndim == 1,
+        }
+        values = ((values - offset) / scale).astype(weight.dtype)
+        return Targets(values, SQUARED_ERROR, weight, scale, offset, attributes)
+
+    def _state_attributes(
+        self, state: NetworkState, targets: Targets
+    ) -> dict[str, Any]:
+        attributes = super()._state_attributes(state, targets)
+        if "coef_" in attributes and targets.attributes["_one_dimensional"]:
+            attributes["coef_"] = attributes["coef_"][0]
+            attributes["intercept_"] = float(attributes["intercept_"][0])
+        return attributes
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return predictions of the target.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The input data, of any domain.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Predicted values, in the shape of the y of fit.
+        """
+        outputs = self._outputs(X)
+        return outputs[:, 0] if self._one_dimensional else outputs
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def _domain_balanced_scale(
+    values: np.ndarray, weight: np.ndarray, codes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return standard deviation and mean, each domain counting equally."""
+    mass = np.bincount(codes, weights=weight)
+    share = np.divide(weight, mass[codes], where=weight > 0, out=np.zeros(len(weight)))
+    share /= share.sum()
+    offset = share @ values
+    scale = np.sqrt(share @ (values - offset) ** 2)
+    # The targets of a constant column are all rounding error.
+    scale[scale <= 10 * np.finfo(values.dtype).eps * np.abs(offset)] = 1.0
+    return scale, offset

@@ -1,0 +1,204 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""What all estimators share: the meaning of ``groups``, and nothing else."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import _num_samples
+
+from skdg.exceptions import SingleDomainWarning
+
+__all__ = ["DomainEstimator", "encode_groups"]
+
+
+_SINGLE_DOMAIN = (
+    "{name}.fit {cause}, so it treats all rows as one domain and has nothing to share "
+    "between domains. Pass fit(X, y, groups=domains). Inside a scikit-learn search, "
+    "cross-validation or pipeline, groups reach this fit only with metadata routing "
+    "turned on: sklearn.set_config(enable_metadata_routing=True)."
+)
+
+
+def _as_labels(groups: Any) -> np.ndarray:
+    """Turn any container of labels into a one-dimensional array, losing no label."""
+    if isinstance(groups, (str, bytes)) or np.isscalar(groups):
+        raise ValueError(
+            f"groups must hold one domain label per row, got the single value "
+            f"{groups!r}. To use a column of a data frame, pass the column itself, "
+            f"for example groups=X[{groups!r}]."
+        )
+    if isinstance(groups, (list, tuple)):
+        types = {type(label) for label in groups}
+        # numpy would turn [1, "1"] into two equal strings.
+        if len(types) > 1 and types.isdisjoint({list, tuple, np.ndarray}):
+            labels = np.empty(len(groups), dtype=object)
+            labels[:] = groups
+            return labels
+    labels = np.asarray(groups)
+    if labels.ndim != 1:
+        raise ValueError(
+            f"groups must be one-dimensional, with one domain label per row; got an "
+            f"array of shape {labels.shape}. To use several columns as the domain, "
+            f"join them into one label per row first."
+        )
+    return labels
+
+
+def _is_missing(label: Any) -> bool:
+    if label is None:
+        return True
+    try:
+        return bool(label != label)
+    except (TypeError, ValueError):  # pandas.NA has no truth value
+        return True
+
+
+def _first_missing(labels: np.ndarray) -> int | None:
+    if labels.dtype.kind in "fc":
+        missing = np.isnan(labels)
+    elif labels.dtype.kind in "mM":
+        missing = np.isnat(labels)
+    elif labels.dtype.kind == "O":
+        missing = np.array([_is_missing(label) for label in labels], dtype=bool)
+    else:
+        return None
+    return int(np.argmax(missing)) if missing.any() else None
+
+
+def _sorted_unique(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sorted distinct labels and each row's position among them."""
+    if labels.dtype.kind != "O":
+        return np.unique(labels, return_inverse=True)
+    first_rows: dict[Any, int] = {}
+    for row, label in enumerate(labels):
+        try:
+            first_rows.setdefault(label, row)
+        except TypeError:
+            raise ValueError(
+                f"groups must hold hashable labels; row {row} holds "
+                f"{label!r} of type {type(label).__name__}."
+            ) from None
+    try:
+        ordered = sorted(first_rows)
+    except TypeError:  # labels of several types: order by type, then by value
+        ordered = sorted(first_rows, key=lambda label: (type(label).__name__, label))
+    if len({type(label) for label in ordered}) == 1 and not isinstance(
+        ordered[0], tuple
+    ):
+        domains = np.array(ordered)
+    else:
+        domains = np.empty(len(ordered), dtype=object)
+        domains[:] = ordered
+    position = {label: index for index, label in enumerate(ordered)}
+    codes = np.fromiter((position[label] for label in labels), np.intp, len(labels))
+    return domains, codes
+
+
+def encode_groups(groups: Any, n_samples: int) -> tuple[np.ndarray, np.ndarray]:
+    """Check domain labels and number them.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_samples,)
+        The domain of each row: any hashable labels (integers, strings, categories,
+        timestamps) in a list, an array, or a pandas or polars column.
+
+    n_samples : int
+        The number of rows that the labels must match.
+
+    Returns
+    -------
+    domains : ndarray of shape (n_domains,)
+        The distinct labels, sorted.
+
+    codes : ndarray of shape (n_samples,)
+        For each row the position of its label in `domains`.
+
+    Raises
+    ------
+    ValueError
+        If the labels are not one-dimensional, too few or too many, missing, or not
+        hashable. The message names the problem and, where there is one, the row.
+
+    Examples
+    --------
+    >>> from skdg.base import encode_groups
+    >>> encode_groups(["north", "south", "north"], 3)
+    (array(['north', 'south'], dtype='<U5'), array([0, 1, 0]))
+    """
+    labels = _as_labels(groups)
+    if len(labels) != n_samples:
+        raise ValueError(
+            f"groups must hold one domain label per row of X: groups has "
+            f"{len(labels)} labels, X has {n_samples} rows."
+        )
+    row = _first_missing(labels)
+    if row is not None:
+        raise ValueError(
+            f"groups has a missing value in row {row} ({labels[row]!r}). Every row "
+            f"needs a domain: drop such rows or give them a label of their own."
+        )
+    return _sorted_unique(labels)
+
+
+class DomainEstimator(BaseEstimator):
+    """Base of all estimators: they take ``groups`` in ``fit`` and know their domains.
+
+    Attributes
+    ----------
+    domains_ : ndarray of shape (n_domains,)
+        The labels of the domains seen in fit, sorted.
+
+    n_domains_ : int
+        Number of domains seen in fit.
+    """
+
+    # Without this default every user of a Pipeline or a search would have to call
+    # set_fit_request(groups=True) on each estimator.
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": True}
+
+    _doc_link_module = "skdg"
+    _doc_link_template = (
+        "https://skdg.readthedocs.io/en/latest/api/"
+        "{estimator_module}.{estimator_name}.html"
+    )
+
+    def _encode_domains(self, X: Any, groups: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Number the domains of the rows of X; warn when there is only one."""
+        n_samples = _num_samples(X)
+        name = type(self).__name__
+        if groups is None:
+            message = _SINGLE_DOMAIN.format(name=name, cause="got groups=None")
+            warnings.warn(message, SingleDomainWarning, stacklevel=4)
+            return np.zeros(1, dtype=np.intp), np.zeros(n_samples, dtype=np.intp)
+        domains, codes = encode_groups(groups, n_samples)
+        if len(domains) == 1:
+            cause = f"found the single label {domains[0]!r} in groups"
+            message = _SINGLE_DOMAIN.format(name=name, cause=cause)
+            warnings.warn(message, SingleDomainWarning, stacklevel=4)
+        return domains, codes
+
+    @contextmanager
+    def _unchanged_on_error(self) -> Iterator[None]:
+        """Leave the fitted attributes as they were when fit does not come to its end.
+
+        Otherwise a refit that fails half-way (bad input, a diverging optimizer,
+        Ctrl-C) would leave an estimator made of two different fits.
+        """
+        before = {k: v for k, v in vars(self).items() if _is_fitted_name(k)}
+        try:
+            yield
+        except BaseException:
+            for name in [k for k in vars(self) if _is_fitted_name(k)]:
+                delattr(self, name)
+            self.__dict__.update(before)
+            raise
+
+
+def _is_fitted_name(name: str) -> bool:
+    return name.endswith("_") and not name.startswith("_")

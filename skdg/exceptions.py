@@ -1,0 +1,42 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Warnings and errors that are particular to skdg."""
+
+__all__ = ["DivergenceError", "SingleDomainWarning"]
+
+
+class SingleDomainWarning(UserWarning):
+    """Fit saw one domain only, so nothing can be shared between domains.
+
+    Given by ``fit`` when ``groups`` is None or holds a single label. The usual cause is
+    that metadata routing is off: a search or a cross-validation then splits by
+    ``groups`` and fits without them.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skdg import ERMClassifier, SingleDomainWarning
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     _ = ERMClassifier(max_iter=1).fit([[0.0], [1.0]], [0, 1])
+    >>> issubclass(caught[0].category, SingleDomainWarning)
+    True
+    """
+
+
+class DivergenceError(ValueError):
+    """Training left the region where its numbers mean anything.
+
+    The message names the iteration, the term that broke, and what to change. A fit
+    that raises it leaves the estimator as it was.
+
+    Examples
+    --------
+    >>> from skdg import DivergenceError, ERMRegressor
+    >>> model = ERMRegressor(optimizer="sgd", learning_rate_init=1e3, random_state=0)
+    >>> try:
+    ...     _ = model.fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 4.0], groups=[0, 1, 1])
+    ... except DivergenceError as error:
+    ...     print("learning_rate_init" in str(error))
+    True
+    """

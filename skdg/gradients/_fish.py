@@ -1,0 +1,163 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Fish: gradient matching to first order."""
+
+from numbers import Real
+from typing import ClassVar
+
+import numpy as np
+import torch
+from sklearn.utils._param_validation import Interval
+
+from skdg._dataclass import estimator
+from skdg._training.estimators import NetworkEstimator
+from skdg._training.losses import Loss
+from skdg._training.optimizer import Optimizer
+from skdg._training.rows import DomainRows
+from skdg._training.steps import TOLERATED_GROWTH, Network, Record, Step
+from skdg._training.tasks import NetworkClassifier, NetworkRegressor
+
+
+class FishStep:
+    """One step per domain in random order, then part of the way to where they led.
+
+    Parameters
+    ----------
+    meta_learning_rate : float
+        Part of the way.
+
+    random_state : RandomState
+        Source of the order of domains.
+    """
+
+    tolerated_growth = TOLERATED_GROWTH
+
+    def __init__(
+        self, meta_learning_rate: float, random_state: np.random.RandomState
+    ) -> None:
+        self.penalty_names: list[str] = []
+        self._rate = meta_learning_rate
+        self._random_state = random_state
+
+    def advance(
+        self,
+        network: Network,
+        rows: DomainRows,
+        loss: Loss,
+        optimizer: Optimizer,
+        iteration: int,
+    ) -> Record:
+        """Take one meta-step; each domain's risk is that before its inner step."""
+        start = network.parameters.clone()
+        risks: list[torch.Tensor] = [start] * rows.n_domains
+        for domain in self._random_state.permutation(rows.n_domains):
+            batch = network.forward(rows.by_domain[domain], loss)
+            risks[domain] = batch.risks
+            outputs_gradient = batch.rows.weights[:, None] * batch.residuals
+            optimizer.apply(network.backward(outputs_gradient))
+        if self._rate != 1.0:
+            torch.lerp(start, network.parameters, self._rate, out=network.parameters)
+        return Record(torch.cat(risks))
+
+
+@estimator
+class _Fish(NetworkEstimator):
+    r"""What classifier and regressor share.
+
+    Parameters
+    ----------
+    meta_learning_rate : float, default=0.5
+        Part of the way from the parameters to where a step per domain has led them,
+        ``epsilon`` in Notes. At 1 the method is sequential gradient descent over the
+        domains.
+
+    optimizer : {"adam", "sgd"}, default="adam"
+        Rule of the inner steps: "sgd" is the paper's algorithm, "adam" what its
+        experiments use. Adam's moments live on from one iteration to the next.
+
+    learning_rate_init : float, default=0.01
+        Step size of the inner steps, ``alpha`` in Notes.
+
+    max_iter : int, default=500
+        Number of iterations, each of one inner step per domain.
+
+    Attributes
+    ----------
+    history_ : dict of ndarray
+        "risk": the mean loss of each domain just before its inner step, in every
+        iteration, of shape (n_iter, n_domains), in the order of `domains_`.
+
+    Notes
+    -----
+    Each iteration goes through the domains in a new random order [1]_,
+
+    .. math::
+
+        \tilde\theta \leftarrow \tilde\theta - \alpha \nabla R_e(\tilde\theta),
+
+    from :math:`\tilde\theta = \theta`, and then sets :math:`\theta \leftarrow \theta
+    + \epsilon (\tilde\theta - \theta)`. Averaged over orders and to third order in
+    :math:`\alpha`, the inner steps descend on :math:`\sum_e R_e - \frac{\alpha}{4}
+    \sum_{i \neq j} G_i^\top G_j`: the risk, and the agreement of gradients with a
+    weight that is tied to the step size. With Adam inside, this does not hold.
+
+    The authors' code divides its rate by the number of domains, samples domains, and
+    forgets Adam's moments at each epoch. DomainBed keeps the domains in one order, for
+    which the expansion fails. With one domain and a rate of 1, Fish is ERM.
+
+    References
+    ----------
+    .. [1] Y. Shi, J. Seely, P. H. S. Torr, N. Siddharth, A. Hannun, N. Usunier and
+       G. Synnaeve, "Gradient matching for domain generalization", ICLR 2022
+       (arXiv:2104.09937).
+    """
+
+    meta_learning_rate: float = 0.5
+
+    _parameter_constraints: ClassVar[dict[str, list]] = {
+        "meta_learning_rate": [Interval(Real, 0, 1, closed="right")],
+    }
+
+    def _make_step(self, random_state: np.random.RandomState) -> Step:
+        return FishStep(float(self.meta_learning_rate), random_state)
+
+
+@estimator
+class FishClassifier(_Fish, NetworkClassifier):
+    """Classifier by Fish: gradients that agree, without second derivatives.
+
+    See Also
+    --------
+    skdg.IDGMClassifier : The objective that Fish approximates.
+    skdg.ERMClassifier : The baseline.
+
+    Examples
+    --------
+    >>> from skdg import FishClassifier
+    >>> from skdg.datasets import make_fish_linear
+    >>> X, y, groups = make_fish_linear(random_state=0)
+    >>> train = groups != "test"
+    >>> model = FishClassifier(hidden_layer_sizes=(), random_state=0)
+    >>> model.fit(X[train], y[train], groups=groups[train]).n_domains_
+    2
+    """
+
+
+@estimator
+class FishRegressor(_Fish, NetworkRegressor):
+    """Regressor by Fish: gradients that agree, without second derivatives.
+
+    See Also
+    --------
+    skdg.IDGMRegressor : The objective that Fish approximates.
+    skdg.ERMRegressor : The baseline.
+
+    Examples
+    --------
+    >>> from skdg import FishRegressor
+    >>> from skdg.datasets import make_irm_sem
+    >>> X, y, groups = make_irm_sem("FOU", random_state=0)
+    >>> model = FishRegressor(hidden_layer_sizes=(), random_state=0)
+    >>> model.fit(X, y, groups=groups).coef_.shape
+    (10,)
+    """

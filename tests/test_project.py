@@ -1,0 +1,151 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""What holds for the project as a whole: its import, its interface, its files."""
+
+import inspect
+import re
+import subprocess
+import sys
+import tomllib
+import types
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from numpydoc.hooks.validate_docstrings import parse_config
+from numpydoc.validate import validate
+
+import skdg
+
+ROOT = Path(__file__).parents[1]
+HEADER = "# Authors: The skdg developers\n# SPDX-License-Identifier: BSD-3-Clause\n"
+SOURCES = sorted(
+    path
+    for folder in ("skdg", "tests", "benchmarks", "examples")
+    for path in (ROOT / folder).rglob("*.py")
+)
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def run_python(code):
+    """Run code in a fresh interpreter, where nothing is imported yet."""
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("heavy", ["torch", "cvxpy"])
+def test_import_is_light(heavy):
+    run_python(f"import sys, skdg; dir(skdg); assert {heavy!r} not in sys.modules")
+
+
+def test_import_leaves_the_configuration_of_sklearn_alone():
+    run_python(
+        "import sklearn; before = sklearn.get_config(); import skdg; "
+        "assert sklearn.get_config() == before"
+    )
+
+
+def test_version_is_that_of_the_metadata():
+    assert skdg.__version__ == PROJECT["project"]["version"]
+
+
+@pytest.mark.parametrize("name", skdg.__all__)
+def test_public_name_resolves(name):
+    value = getattr(skdg, name)
+    if isinstance(value, types.ModuleType):
+        for inner in value.__all__:
+            getattr(value, inner)
+
+
+def test_dir_lists_the_public_names_once():
+    assert set(skdg.__all__) <= set(dir(skdg))
+    assert len(set(skdg.__all__)) == len(skdg.__all__)
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no_such_name"):
+        skdg.no_such_name  # noqa: B018
+
+
+def public_objects():
+    """List the dotted names of public classes, functions and methods of skdg."""
+    names = set()
+    for outer in skdg.__all__:
+        value = getattr(skdg, outer)
+        if not isinstance(value, types.ModuleType):
+            names.add(f"skdg.{outer}")
+        else:
+            names |= {f"skdg.{outer}.{inner}" for inner in value.__all__}
+    for name in sorted(names):
+        module, _, attribute = name.rpartition(".")
+        value = getattr(import_module(module), attribute)
+        if not (inspect.isclass(value) or inspect.isfunction(value)):
+            continue
+        yield name
+        if inspect.isclass(value):
+            for method, function in inspect.getmembers(value, inspect.isfunction):
+                # What comes from scikit-learn is documented there.
+                if not method.startswith("_") and function.__module__.startswith(
+                    "skdg."
+                ):
+                    yield f"{name}.{method}"
+
+
+def test_public_docstrings_are_complete():
+    # These need the object itself, so `numpydoc lint` leaves them to this test.
+    checks = parse_config(ROOT)["checks"] | {"GL08", "PR01", "PR02", "RT01", "YD01"}
+    problems = [
+        f"{name}: {code} {text}"
+        for name in public_objects()
+        for code, text in validate(name)["errors"]
+        if code in checks
+    ]
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize(
+    "path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix()
+)
+def test_file_has_the_licence_header(path):
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith(HEADER)
+
+
+@pytest.mark.parametrize("name", ["run", "test"])
+def test_readme_has_the_command_that_ci_runs(name):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(
+        rf"^<!-- command: {name} -->\n```shell\n(.+)\n```$", readme, re.MULTILINE
+    )
+    assert len(blocks) == 1
+    assert "-c constraints.txt" in blocks[0]
+
+
+def test_constraints_pin_every_requirement():
+    pinned = pins()
+    project = PROJECT["project"]
+    extras = project["optional-dependencies"]
+    wanted = project["dependencies"] + [
+        requirement
+        for extra in ("study", "plots", "test", "lint")
+        for requirement in extras[extra]
+    ]
+    names = {re.match(r"[\w-]+", requirement)[0] for requirement in wanted}
+    assert names - {"skdg"} <= set(pinned)
+
+
+def pins():
+    """Read constraints.txt as a mapping from names to versions."""
+    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    return dict(re.findall(r"^([\w-]+)==(\S+)$", text, re.MULTILINE))
+
+
+def test_pre_commit_and_constraints_agree():
+    text = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    hooks = re.findall(r"repo: https://\S+/([\w-]+)\n +rev: v(\S+)\n", text)
+    revisions = {name.removesuffix("-pre-commit"): rev for name, rev in hooks}
+    assert revisions == {
+        name: pins()[name] for name in ("ruff", "codespell", "numpydoc")
+    }
