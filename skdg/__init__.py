@@ -20,6 +20,7 @@ _SUBMODULES = (
     "datasets",
     "exceptions",
     "gradients",
+    "inspection",
     "invariance",
     "metrics",
     "multitask",

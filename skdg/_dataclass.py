@@ -64,7 +64,7 @@ def estimator(cls: type[T]) -> type[T]:
 def _put_own_parameters_first(cls: type) -> None:
     """Show what is particular to a method before what all methods share.
 
-    All parameters are keyword-only, so their order is a matter of reading alone.
+    Nearly all parameters are keyword-only, so their order is a matter of reading alone.
     """
     depth: dict[str, int] = {}
     for level, base in enumerate(cls.__mro__):
@@ -73,7 +73,7 @@ def _put_own_parameters_first(cls: type) -> None:
     init = cls.__init__  # type: ignore[misc]
     signature = inspect.signature(init)
     this, *parameters = signature.parameters.values()
-    parameters.sort(key=lambda parameter: depth[parameter.name])
+    parameters.sort(key=lambda parameter: (parameter.kind, depth[parameter.name]))
     init.__signature__ = signature.replace(parameters=[this, *parameters])
 
 

@@ -149,3 +149,13 @@ def test_pre_commit_and_constraints_agree():
     assert revisions == {
         name: pins()[name] for name in ("ruff", "codespell", "numpydoc")
     }
+
+
+def test_readme_example_prints_what_the_readme_says(capsys):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.+?)```", readme, re.DOTALL)
+    exec(compile(example, "README.md", "exec"), {})
+    printed = capsys.readouterr().out.splitlines()
+    assert printed
+    for line in printed:
+        assert f"`{line}`" in readme

@@ -32,6 +32,9 @@ class DomainBatch:
 
     loss : Loss
         The loss of a row.
+
+    risks : Tensor of shape (n_domains,)
+        Mean loss of each domain.
     """
 
     rows: DomainRows
@@ -39,16 +42,25 @@ class DomainBatch:
     features: Tensor
     head: Tensor
     loss: Loss
+    risks: Tensor
+
+    @classmethod
+    def from_outputs(
+        cls,
+        rows: DomainRows,
+        outputs: Tensor,
+        features: Tensor,
+        head: Tensor,
+        loss: Loss,
+    ) -> "DomainBatch":
+        """Compute the risks of a forward pass."""
+        risks = rows.mean(loss.value(outputs, rows.targets))
+        return cls(rows, outputs, features, head, loss, risks)
 
     @property
     def targets(self) -> Tensor:
         """What the outputs are compared with, shape (n_rows, n_outputs)."""
         return self.rows.targets
-
-    @cached_property
-    def risks(self) -> Tensor:
-        """Mean loss of each domain, shape (n_domains,)."""
-        return self.rows.mean(self.loss.value(self.outputs, self.targets))
 
     @cached_property
     def residuals(self) -> Tensor:

@@ -174,7 +174,9 @@ class DenseNetwork:
             torch.addmm(offsets, self._inputs[layer], weights, out=output)
             if layer < last:
                 self._activation.apply_(output)
-        return DomainBatch(rows, buffers.outputs[-1], self._inputs[-1], self.head, loss)
+        return DomainBatch.from_outputs(
+            rows, buffers.outputs[-1], self._inputs[-1], self.head, loss
+        )
 
     def backward(
         self,
@@ -222,6 +224,10 @@ class DenseNetwork:
                 buffers[layer].add_(features_gradient)
             self._activation.chain_(buffers[layer], self._inputs[layer + 1])
 
+    def inputs_gradient(self) -> Tensor:
+        """Return the gradient in the inputs of the scalar of the last `backward`."""
+        return self._deltas[0] @ self._layers[0][0].T
+
     def domain_gradients(self, batch: DomainBatch) -> Tensor:
         """Return the gradient of each domain's risk, shape (n_domains, n_parameters).
 
@@ -235,7 +241,7 @@ class DenseNetwork:
         self._propagate(rows.weights[:, None] * batch.residuals, None)
         gradients = self.parameters.new_empty(rows.n_domains, len(self.parameters))
         for layer, (weights, offsets) in enumerate(self.split(gradients)):
-            _products_by_domain(self._inputs[layer], self._deltas[layer], rows, weights)
+            weights.copy_(rows.products(self._inputs[layer], self._deltas[layer]))
             offsets.copy_(rows.sum(self._deltas[layer]))
         return gradients
 
@@ -289,19 +295,6 @@ class DenseNetwork:
                 curvature = self._activation.curvature(self._inputs[layer])
                 delta_tangent += upstream * curvature * input_tangents[layer]
         return self._gradient
-
-
-def _products_by_domain(
-    left: Tensor, right: Tensor, rows: DomainRows, out: Tensor
-) -> None:
-    """Write left_e^T right_e of each domain into `out`."""
-    if rows.equal_size is not None:
-        shape = (rows.n_domains, rows.equal_size, -1)
-        out.copy_(torch.bmm(left.reshape(shape).mT, right.reshape(shape)))
-        return
-    parts = zip(left.split(rows.sizes), right.split(rows.sizes), out, strict=True)
-    for left_part, right_part, target in parts:
-        torch.mm(left_part.T, right_part, out=target)
 
 
 def _rows_times_domain(values: Tensor, matrices: Tensor, rows: DomainRows) -> Tensor:

@@ -36,6 +36,7 @@ from skdg._training.state import (
     initial_dense_state,
     initial_module_state,
     spawn_random_states,
+    to_numpy,
     torch_seed,
 )
 from skdg._training.steps import Network, Step
@@ -350,16 +351,20 @@ class NetworkEstimator(CallbackSupportMixin, DomainEstimator):
                 return self._state_attributes(state, targets) | targets.attributes
 
             monitor = TrainingMonitor(self, max_iter, *passed, attributes)
-            history = train(
-                network,
-                draw_batches(rows, batch_size, seeds[1]),
-                targets.loss,
-                self._make_step(seeds[2]),
-                optimizer,
-                max_iter=max_iter,
-                first_iter=first_iter,
-                iteration_ends=monitor.iteration_ends,
-            )
+            self._in_training = (network, rows, targets.loss)
+            try:
+                history = train(
+                    network,
+                    draw_batches(rows, batch_size, seeds[1]),
+                    targets.loss,
+                    self._make_step(seeds[2]),
+                    optimizer,
+                    max_iter=max_iter,
+                    first_iter=first_iter,
+                    iteration_ends=monitor.iteration_ends,
+                )
+            finally:
+                del self._in_training
             for name in ("coef_", "intercept_", "module_state_"):
                 self.__dict__.pop(name, None)  # of a last fit with other layers
             self.__dict__.update(attributes())
@@ -402,6 +407,23 @@ class NetworkEstimator(CallbackSupportMixin, DomainEstimator):
         if self.module is None:
             return nullcontext()
         return torch_seed(int(random_state.randint(2**31 - 1)), device)
+
+    def _fitted_network(
+        self, X: Any, y: Any, groups: Any
+    ) -> tuple[Network, TrainingData]:
+        """Return the fitted network and the given rows, to look at its gradients."""
+        encoded = self._encode_domains(X, groups)
+        data = self._validate(X, y, None, *encoded, self, reset=False)
+        start = self._current_state(data)
+        return self._make_network(data, start, np.random.RandomState(0)), data
+
+    def _training_gradients(self) -> np.ndarray:
+        """Return the gradients of all domains' risks, for a callback during fit.
+
+        Over all training rows, of shape (n_domains, n_parameters).
+        """
+        network, rows, loss = self._in_training
+        return to_numpy(network.domain_gradients(network.forward(rows, loss)))
 
     def _decay(self, network: Network) -> torch.Tensor | None:
         """Return the factor of each parameter in the gradient of the L2 penalty."""

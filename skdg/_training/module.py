@@ -7,6 +7,7 @@ It offers what `skdg._training.dense.DenseNetwork` offers; both agree to roundin
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -146,9 +147,14 @@ class ModuleNetwork:
             )
             features = check_features(features, len(rows.inputs))
             outputs = torch.addmm(offsets, features, head)
-            self._batch = DomainBatch(rows, outputs, features, head, loss)
-        return DomainBatch(
-            rows, outputs.detach(), features.detach(), head.detach(), loss
+            self._batch = DomainBatch.from_outputs(rows, outputs, features, head, loss)
+        batch = self._batch
+        return replace(
+            batch,
+            outputs=outputs.detach(),
+            features=features.detach(),
+            head=head.detach(),
+            risks=batch.risks.detach(),
         )
 
     def backward(

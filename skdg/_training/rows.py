@@ -75,6 +75,18 @@ class DomainRows:
         weights = self.weights.reshape(-1, *(1,) * (values.ndim - 1))
         return self.sum(weights * values)
 
+    def products(self, left: Tensor, right: Tensor) -> Tensor:
+        """Return ``left_e.T @ right_e`` of the rows of each domain e.
+
+        Of shape (n_domains, n_left, n_right) for arguments with n_left and n_right
+        columns.
+        """
+        if self.equal_size is not None:
+            shape = (self.n_domains, self.equal_size, -1)
+            return torch.bmm(left.reshape(shape).mT, right.reshape(shape))
+        parts = zip(left.split(self.sizes), right.split(self.sizes), strict=True)
+        return torch.stack([a.T @ b for a, b in parts])
+
     def take(self, index: Tensor, sizes: tuple[int, ...]) -> "DomainRows":
         """Return the rows at `index`, which must be ordered by domain."""
         return DomainRows(

@@ -4,7 +4,7 @@
 
 * `RiskStep`: outputs, features and risks of one batch. One forward and one backward
   pass, whatever the method.
-* `GradientStep`: the gradient of each domain's risk.
+* `GradientStep`, `DirectionStep`: the gradient of each domain's risk.
 * A method whose step is itself a short training run writes its own, like
   `skdg.gradients.FishClassifier`.
 
@@ -171,8 +171,9 @@ class RiskStep:
     *penalties : Penalty
         Their functions take a `DomainBatch`.
 
-    aggregate : callable, default=torch.mean
-        Combines the risks of all domains, ``aggregate(risks, iteration)``.
+    aggregate : callable, default=None
+        Combines the risks of all domains, ``aggregate(risks, iteration)``; None for
+        their mean.
     """
 
     tolerated_growth = TOLERATED_GROWTH
@@ -183,7 +184,7 @@ class RiskStep:
         aggregate: Callable[[Tensor, int], Tensor] | None = None,
     ) -> None:
         self._penalties = [penalty for penalty in penalties if penalty.weight]
-        self._aggregate = aggregate or (lambda risks, iteration: risks.mean())
+        self._aggregate = aggregate
         self.penalty_names = [penalty.name for penalty in self._penalties]
 
     def advance(
@@ -197,25 +198,37 @@ class RiskStep:
         """Take one optimizer step on the objective."""
         _restart_if_due(self._penalties, optimizer, iteration)
         batch = network.forward(rows, loss)
-        # The network's own backward pass takes over from these three.
+        if not self._penalties and self._aggregate is None:
+            share = rows.weights[:, None] / rows.n_domains
+            optimizer.apply(network.backward(share * batch.residuals))
+            return Record(batch.risks)
+        weights, scale = _weights_and_scale(self._penalties, iteration)
+        # The derivative is taken in these alone: how they depend on the parameters, and
+        # the risks on the outputs, is known in closed form.
         leaves = tuple(
             value.detach().requires_grad_()
-            for value in (batch.outputs, batch.features, batch.head)
+            for value in (batch.risks, batch.outputs, batch.features, batch.head)
         )
-        weights, scale = _weights_and_scale(self._penalties, iteration)
         with torch.enable_grad():
-            outputs, features, head = leaves
-            batch = DomainBatch(rows, outputs, features, head, loss)
-            objective = self._aggregate(batch.risks, iteration)
-            values = tuple(penalty.function(batch) for penalty in self._penalties)
+            risks, outputs, features, head = leaves
+            seen = DomainBatch(rows, outputs, features, head, loss, risks)
+            if self._aggregate is None:
+                objective = risks.mean()
+            else:
+                objective = self._aggregate(risks, iteration)
+            values = tuple(penalty.function(seen) for penalty in self._penalties)
             for weight, value in zip(weights, values, strict=True):
                 if weight:
                     objective = objective + weight * value
             if scale != 1.0:
                 objective = objective * scale
-            gradients = torch.autograd.grad(objective, leaves, allow_unused=True)
-        optimizer.apply(network.backward(*gradients), scale)
-        return Record(batch.risks.detach(), tuple(value.detach() for value in values))
+            in_risks, in_outputs, in_features, in_head = torch.autograd.grad(
+                objective, leaves, allow_unused=True
+            )
+        share = (rows.weights * in_risks[rows.domain])[:, None] * batch.residuals
+        in_outputs = share if in_outputs is None else share.add_(in_outputs)
+        optimizer.apply(network.backward(in_outputs, in_features, in_head), scale)
+        return Record(batch.risks, tuple(value.detach() for value in values))
 
 
 class GradientStep:
@@ -265,7 +278,41 @@ class GradientStep:
         if weight:
             direction += network.hessian_products(directions).mul_(weight)
         optimizer.apply(direction.mul_(scale), scale)
-        return Record(batch.risks.detach(), (value.detach(),))
+        return Record(batch.risks, (value.detach(),))
+
+
+class DirectionStep:
+    """Step along a combination of the domains' gradients.
+
+    Parameters
+    ----------
+    combine : callable
+        ``combine(gradients, tensors)`` returns the direction, shape (n_parameters,),
+        from the gradients, shape (n_domains, n_parameters). ``tensors(flat)`` views
+        vectors of shape (..., n_parameters) as one tensor per parameter of the network.
+    """
+
+    tolerated_growth = TOLERATED_GROWTH
+
+    def __init__(
+        self, combine: Callable[[Tensor, Callable[[Tensor], list[Tensor]]], Tensor]
+    ) -> None:
+        self._combine = combine
+        self.penalty_names: list[str] = []
+
+    def advance(
+        self,
+        network: Network,
+        rows: DomainRows,
+        loss: Loss,
+        optimizer: Optimizer,
+        iteration: int,
+    ) -> Record:
+        """Take one optimizer step along the combined gradients."""
+        batch = network.forward(rows, loss)
+        gradients = network.domain_gradients(batch)
+        optimizer.apply(self._combine(gradients, network.tensors))
+        return Record(batch.risks)
 
 
 _ERM = RiskStep()

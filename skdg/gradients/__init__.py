@@ -3,6 +3,27 @@
 """Share search directions: gradients that agree across domains."""
 
 from skdg.gradients._fish import FishClassifier, FishRegressor
+from skdg.gradients._fishr import FishrClassifier, FishrRegressor
 from skdg.gradients._idgm import IDGMClassifier, IDGMRegressor
+from skdg.gradients._iga import IGAClassifier, IGARegressor
+from skdg.gradients._masks import (
+    ANDMaskClassifier,
+    ANDMaskRegressor,
+    SANDMaskClassifier,
+    SANDMaskRegressor,
+)
 
-__all__ = ["FishClassifier", "FishRegressor", "IDGMClassifier", "IDGMRegressor"]
+__all__ = [
+    "ANDMaskClassifier",
+    "ANDMaskRegressor",
+    "FishClassifier",
+    "FishRegressor",
+    "FishrClassifier",
+    "FishrRegressor",
+    "IDGMClassifier",
+    "IDGMRegressor",
+    "IGAClassifier",
+    "IGARegressor",
+    "SANDMaskClassifier",
+    "SANDMaskRegressor",
+]

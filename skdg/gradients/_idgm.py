@@ -39,7 +39,7 @@ class _IDGM(NetworkEstimator):
 
     Parameters
     ----------
-    gamma : float, default=0.1
+    gamma : float, default=0.01
         Weight of the agreement of gradients. 0 gives the model of ERM, bit for bit. See
         Notes on values that are too large.
 
@@ -74,7 +74,7 @@ class _IDGM(NetworkEstimator):
        (arXiv:2104.09937).
     """
 
-    gamma: float = 0.1
+    gamma: float = 0.01
 
     _parameter_constraints: ClassVar[dict[str, list]] = {
         "gamma": [Interval(Real, 0, None, closed="left")],

@@ -2,7 +2,48 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Share regularities: one predictor that is optimal in every domain."""
 
+from skdg.invariance._anchor import AnchorClassifier, AnchorRegression
+from skdg.invariance._bottleneck import (
+    IBERMClassifier,
+    IBERMRegressor,
+    IBIRMClassifier,
+    IBIRMRegressor,
+)
+from skdg.invariance._domain_robust import (
+    DomainRobustClassifier,
+    DomainRobustRegressor,
+)
+from skdg.invariance._eqrm import EQRMClassifier, EQRMRegressor
 from skdg.invariance._erm import ERMClassifier, ERMRegressor
+from skdg.invariance._group_dro import GroupDROClassifier, GroupDRORegressor
 from skdg.invariance._irm import IRMClassifier, IRMRegressor
+from skdg.invariance._spectral_decoupling import (
+    SpectralDecouplingClassifier,
+    SpectralDecouplingRegressor,
+)
+from skdg.invariance._subspace_recovery import InvariantSubspaceRecovery
+from skdg.invariance._vrex import VRExClassifier, VRExRegressor
 
-__all__ = ["ERMClassifier", "ERMRegressor", "IRMClassifier", "IRMRegressor"]
+__all__ = [
+    "AnchorClassifier",
+    "AnchorRegression",
+    "DomainRobustClassifier",
+    "DomainRobustRegressor",
+    "EQRMClassifier",
+    "EQRMRegressor",
+    "ERMClassifier",
+    "ERMRegressor",
+    "GroupDROClassifier",
+    "GroupDRORegressor",
+    "IBERMClassifier",
+    "IBERMRegressor",
+    "IBIRMClassifier",
+    "IBIRMRegressor",
+    "IRMClassifier",
+    "IRMRegressor",
+    "InvariantSubspaceRecovery",
+    "SpectralDecouplingClassifier",
+    "SpectralDecouplingRegressor",
+    "VRExClassifier",
+    "VRExRegressor",
+]

@@ -1,0 +1,121 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""A training step against a discriminator of domains."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skdg._training.batch import DomainBatch
+from skdg._training.dense import DenseNetwork
+from skdg._training.losses import CROSS_ENTROPY, Loss
+from skdg._training.optimizer import Optimizer
+from skdg._training.rows import DomainRows
+from skdg._training.state import initial_dense_state
+from skdg._training.steps import TOLERATED_GROWTH, Network, Penalty, Record
+
+
+class AdversarialStep:
+    """Descend on the mean risk, with the discriminator's gradient reversed.
+
+    Parameters
+    ----------
+    schedule : Penalty
+        Its weights say how much of the gradient is reversed, and when.
+
+    hidden_layer_sizes : tuple of int
+        Hidden layers of the discriminator.
+
+    learning_rate : float
+        Step size of the discriminator's Adam.
+
+    by_class : bool
+        Whether the discriminator sees the class, and classes count equally.
+
+    random_state : RandomState
+        Source of the discriminator's initial weights.
+    """
+
+    tolerated_growth = TOLERATED_GROWTH
+
+    def __init__(
+        self,
+        schedule: Penalty,
+        hidden_layer_sizes: tuple[int, ...],
+        learning_rate: float,
+        by_class: bool,
+        random_state: np.random.RandomState,
+    ) -> None:
+        self.penalty_names = ["penalty"]
+        self._schedule = schedule
+        self._hidden_layer_sizes = hidden_layer_sizes
+        self._learning_rate = learning_rate
+        self._by_class = by_class
+        self._random_state = random_state
+        self._discriminator: DenseNetwork | None = None
+
+    def advance(
+        self,
+        network: Network,
+        rows: DomainRows,
+        loss: Loss,
+        optimizer: Optimizer,
+        iteration: int,
+    ) -> Record:
+        """Take one step of the discriminator and one, against it, of the network."""
+        if self._schedule.restarts_at(iteration):
+            optimizer.restart()
+        batch = network.forward(rows, loss)
+        reversed_gradient, cross_entropy = self._discriminate(batch)
+        outputs_gradient = rows.weights[:, None] * batch.residuals / rows.n_domains
+        weight = self._schedule.weight_at(iteration)
+        optimizer.apply(
+            network.backward(outputs_gradient, reversed_gradient.mul_(-weight))
+        )
+        return Record(batch.risks, (-cross_entropy,))
+
+    def _discriminate(self, batch: DomainBatch) -> tuple[Tensor, Tensor]:
+        """Train the discriminator once.
+
+        Returns the gradient of its cross-entropy in the features, and its value.
+        """
+        rows = self._discriminator_rows(batch)
+        if self._discriminator is None:
+            self._make_discriminator(rows)
+        assert self._discriminator is not None
+        outcome = self._discriminator.forward(rows, CROSS_ENTROPY)
+        value = rows.sample_weight @ CROSS_ENTROPY.value(outcome.outputs, rows.targets)
+        gradient = self._discriminator.backward(
+            rows.sample_weight[:, None] * outcome.residuals
+        )
+        in_features = self._discriminator.inputs_gradient()[:, : batch.head.shape[0]]
+        self._optimizer.apply(gradient)
+        return in_features, value
+
+    def _discriminator_rows(self, batch: DomainBatch) -> DomainRows:
+        """Return the discriminator's task; its sample weights sum to 1."""
+        rows = batch.rows
+        inputs = batch.features
+        domains = torch.nn.functional.one_hot(rows.domain, rows.n_domains)
+        weight = rows.weights / rows.n_domains
+        if self._by_class:
+            classes = batch.targets
+            if classes.shape[1] == 1:
+                classes = torch.cat([1.0 - classes, classes], 1)
+            inputs = torch.cat([inputs, classes], 1)
+            weight = rows.sample_weight
+            by_class = classes * weight[:, None]
+            total = by_class.sum(0)
+            present = (total > 0).sum()
+            weight = (by_class / total.clamp(min=1e-30)).sum(1) / present
+        return DomainRows(inputs, domains.to(inputs.dtype), weight, rows.sizes)
+
+    def _make_discriminator(self, rows: DomainRows) -> None:
+        sizes = (rows.inputs.shape[1], *self._hidden_layer_sizes, rows.n_domains)
+        state = initial_dense_state(sizes, "relu", self._random_state)
+        self._discriminator = DenseNetwork.from_state(
+            state, "relu", rows.inputs.dtype, rows.inputs.device
+        )
+        self._optimizer = Optimizer(
+            self._discriminator.parameters, "adam", self._learning_rate
+        )

@@ -1,0 +1,149 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Causality-inspired invariant representations."""
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+from sklearn.utils._param_validation import StrOptions
+from torch import Tensor
+
+from skdg._dataclass import estimator
+from skdg._training.batch import DomainBatch
+from skdg._training.penalized import PenalizedEstimator
+from skdg._training.steps import RiskStep, Step
+from skdg._training.tasks import NetworkClassifier, NetworkRegressor
+from skdg.alignment._distances import coral_distance, mmd_distance
+
+
+def split_distance(batch: DomainBatch, first: Tensor, distance: str) -> Tensor:
+    """Return the distance of features between the rows in `first` and the others.
+
+    0 if either part has fewer than two rows.
+    """
+    masks = torch.stack([first, ~first]).to(batch.features.dtype)
+    if masks.sum(1).min() < 2:
+        return batch.features.sum() * 0.0
+    weights = masks * batch.rows.sample_weight
+    mass = weights.sum(1, keepdim=True)
+    membership = (weights / mass).T
+    if distance == "mmd":
+        return mmd_distance(batch.features, membership, "median")
+    means = membership.T @ batch.features
+    centred = batch.features - means[:, None]
+    freedom = (mass - 1.0).clamp(min=1.0)[:, :, None]
+    covariances = (weights[:, :, None] * centred).mT @ centred / freedom
+    return coral_distance(means, covariances)
+
+
+class RandomSplitPenalty:
+    """The distance between two parts of a batch that mix the domains at random.
+
+    Parameters
+    ----------
+    distance : {"coral", "mmd"}
+        Which distance.
+
+    random_state : RandomState
+        Source of the splits.
+    """
+
+    def __init__(self, distance: str, random_state: np.random.RandomState) -> None:
+        self._distance = distance
+        self._random_state = random_state
+
+    def __call__(self, batch: DomainBatch) -> Tensor:
+        """Return the penalty for a new split."""
+        rows = batch.rows
+        if rows.n_domains == 1:
+            return batch.features.sum() * 0.0
+        # A share that is uniform in [0, 1] makes the number of rows uniform as well.
+        shares = self._random_state.uniform(size=rows.n_domains)
+        draws = self._random_state.uniform(size=len(rows.inputs))
+        first = torch.as_tensor(draws < np.repeat(shares, rows.sizes))
+        return split_distance(batch, first.to(rows.inputs.device), self._distance)
+
+
+@estimator
+class _CausIRL(PenalizedEstimator):
+    r"""What classifier and regressor share.
+
+    Parameters
+    ----------
+    penalty_weight : float, default=1.0
+        Weight of the distance, ``lambda`` in Notes. 0 gives the model of ERM, bit for
+        bit.
+
+    distance : {"coral", "mmd"}, default="coral"
+        Distance of feature distributions, as in `skdg.CORALClassifier` or (with the
+        widths from the median) `skdg.MMDClassifier`.
+
+    Notes
+    -----
+    In each iteration a random number of rows of every domain, uniform between none and
+    all, goes to one part and the rest to another; the objective is [1]_
+
+    .. math:: \frac{1}{S} \sum_e R_e + \lambda \, d(\text{first part}, \text{second
+       part})
+
+    with d on the features that enter the last layer: a representation by which two
+    differently mixed populations cannot be told apart. With one domain d is 0 (nothing
+    is mixed). The weight is 0 before `penalty_anneal_iters`. DomainBed takes the first
+    rows of each domain's batch; here the rows are random too, since a batch may hold
+    all rows in the order of the table.
+
+    References
+    ----------
+    .. [1] M. Chevalley, C. Bunne, A. Krause and S. Bauer, "Invariant causal mechanisms
+       through distribution matching", arXiv:2206.11646, 2022.
+    """
+
+    penalty_weight: float = 1.0
+    distance: str = "coral"
+
+    _parameter_constraints: ClassVar[dict[str, list]] = {
+        "distance": [StrOptions({"coral", "mmd"})],
+    }
+
+    def _make_step(self, random_state: np.random.RandomState) -> Step:
+        penalty = RandomSplitPenalty(self.distance, random_state)
+        return RiskStep(self._annealed(penalty, weight_before=0.0))
+
+
+@estimator
+class CausIRLClassifier(_CausIRL, NetworkClassifier):
+    """Classifier on features that do not tell mixtures of domains apart.
+
+    See Also
+    --------
+    skdg.CORALClassifier : The same distance between domains.
+
+    Examples
+    --------
+    >>> from skdg import CausIRLClassifier
+    >>> from skdg.datasets import make_fish_linear
+    >>> X, y, groups = make_fish_linear(random_state=0)
+    >>> model = CausIRLClassifier(random_state=0, max_iter=20)
+    >>> model.fit(X, y, groups=groups).n_domains_
+    3
+    """
+
+
+@estimator
+class CausIRLRegressor(_CausIRL, NetworkRegressor):
+    """Regressor on features that do not tell mixtures of domains apart.
+
+    See Also
+    --------
+    skdg.CORALRegressor : The same distance between domains.
+
+    Examples
+    --------
+    >>> from skdg import CausIRLRegressor
+    >>> from skdg.datasets import make_irm_sem
+    >>> X, y, groups = make_irm_sem("FOU", n_samples=100, random_state=0)
+    >>> model = CausIRLRegressor(random_state=0, max_iter=20)
+    >>> model.fit(X, y, groups=groups).n_domains_
+    3
+    """

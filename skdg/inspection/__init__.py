@@ -1,0 +1,18 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Look at what domains share: scores, gradients and tasks by domain."""
+
+from skdg.inspection._domain_scores import DomainScoreDisplay
+from skdg.inspection._gradient_alignment import (
+    GradientAlignmentDisplay,
+    GradientAlignmentMonitor,
+)
+from skdg.inspection._task_affinity import TaskAffinityDisplay, task_affinity
+
+__all__ = [
+    "DomainScoreDisplay",
+    "GradientAlignmentDisplay",
+    "GradientAlignmentMonitor",
+    "TaskAffinityDisplay",
+    "task_affinity",
+]

@@ -1,0 +1,237 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""A picture of scores by domain."""
+
+from collections.abc import Callable, Collection, Hashable
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.metrics import accuracy_score, r2_score
+
+from skdg.inspection._plotting import get_axes, make_frame
+from skdg.metrics import group_scores
+
+
+class DomainScoreDisplay:
+    """Scores of one or several models on each domain, seen in training or not.
+
+    Best made by `from_estimator` or `from_predictions`.
+
+    Parameters
+    ----------
+    scores : dict of str to dict
+        For each model the score on each domain, as `skdg.metrics.group_scores` returns
+        it.
+
+    seen : collection of labels
+        The domains that the models were trained on.
+
+    score_name : str, default="score"
+        What the scores are.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where the picture was drawn.
+
+    figure_ : matplotlib Figure
+        The figure that holds it.
+
+    See Also
+    --------
+    skdg.metrics.group_scores : The numbers.
+
+    Examples
+    --------
+    >>> from skdg import ERMClassifier
+    >>> from skdg.datasets import make_fish_linear
+    >>> from skdg.inspection import DomainScoreDisplay
+    >>> X, y, groups = make_fish_linear(random_state=0)
+    >>> seen = groups != "test"
+    >>> model = ERMClassifier(random_state=0)
+    >>> model = model.fit(X[seen], y[seen], groups=groups[seen])
+    >>> display = DomainScoreDisplay.from_estimator(model, X, y, groups=groups)
+    >>> sorted(display.scores["ERMClassifier"])
+    ['test', 'train_1', 'train_2']
+    """
+
+    def __init__(
+        self,
+        scores: dict[str, dict[Hashable, float]],
+        seen: Collection[Hashable],
+        *,
+        score_name: str = "score",
+    ) -> None:
+        self.scores = scores
+        self.seen = seen
+        self.score_name = score_name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        groups: Any,
+        metric: Callable[..., float] | None = None,
+        seen: Collection[Hashable] | None = None,
+        ax: Any = None,
+        plot: bool = False,
+    ) -> Self:
+        """Score fitted models on each domain.
+
+        Parameters
+        ----------
+        estimator : estimator or dict of str to estimator
+            One fitted model, or several by name.
+
+        X : array-like of shape (n_samples, n_features)
+            The input data of all domains.
+
+        y : array-like of shape (n_samples,)
+            The true targets.
+
+        groups : array-like of shape (n_samples,)
+            The domain of each row.
+
+        metric : callable, default=None
+            A function ``metric(y_true, y_pred)``. None is the accuracy of classifiers
+            and R squared of regressors.
+
+        seen : collection of labels, default=None
+            The domains that the models were trained on. None reads the `domains_` of
+            the first model that has it.
+
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+
+        plot : bool, default=False
+            Whether to draw at once; otherwise `plot` does.
+
+        Returns
+        -------
+        DomainScoreDisplay
+            The display.
+        """
+        models = estimator if isinstance(estimator, dict) else None
+        models = models or {type(estimator).__name__: estimator}
+        first = next(iter(models.values()))
+        if metric is None:
+            metric = accuracy_score if is_classifier(first) else r2_score
+        if seen is None:
+            known = [m.domains_ for m in models.values() if hasattr(m, "domains_")]
+            if not known:
+                raise ValueError(
+                    "No model says in domains_ on which domains it was trained; pass "
+                    "their labels as seen=[...]."
+                )
+            seen = known[0].tolist()
+        predictions = {name: model.predict(X) for name, model in models.items()}
+        return cls.from_predictions(
+            y, predictions, groups=groups, metric=metric, seen=seen, ax=ax, plot=plot
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: Any,
+        y_pred: Any,
+        *,
+        groups: Any,
+        seen: Collection[Hashable],
+        metric: Callable[..., float] = accuracy_score,
+        ax: Any = None,
+        plot: bool = False,
+    ) -> Self:
+        """Score predictions on each domain.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,)
+            The true targets.
+
+        y_pred : array-like of shape (n_samples,) or dict of str to array-like
+            Predictions of one model, or of several by name.
+
+        groups : array-like of shape (n_samples,)
+            The domain of each row.
+
+        seen : collection of labels
+            The domains that the models were trained on.
+
+        metric : callable, default=accuracy_score
+            A function ``metric(y_true, y_pred)``.
+
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+
+        plot : bool, default=False
+            Whether to draw at once; otherwise `plot` does.
+
+        Returns
+        -------
+        DomainScoreDisplay
+            The display.
+        """
+        predictions = y_pred if isinstance(y_pred, dict) else {"predictions": y_pred}
+        scores = {
+            name: group_scores(y_true, prediction, groups=groups, metric=metric)
+            for name, prediction in predictions.items()
+        }
+        name = getattr(metric, "__name__", "score").replace("_", " ")
+        display = cls(scores, seen, score_name=name)
+        return display.plot(ax) if plot else display
+
+    def frame(self) -> Any:
+        """Return what is drawn as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns "estimator", "domain", "seen" and "score".
+        """
+        rows = [
+            (name, domain, domain in set(self.seen), score)
+            for name, scores in self.scores.items()
+            for domain, score in scores.items()
+        ]
+        names = ("estimator", "domain", "seen", "score")
+        columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+        return make_frame("DomainScoreDisplay.frame", columns)
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw a row of points per domain, one for each model.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+
+        Returns
+        -------
+        DomainScoreDisplay
+            The display itself.
+        """
+        ax = get_axes("DomainScoreDisplay.plot", ax)
+        seen = set(self.seen)
+        domains = list(next(iter(self.scores.values())))
+        # Unseen domains come last, at the bottom, where the eye compares them.
+        domains.sort(key=lambda domain: domain not in seen)
+        places = np.arange(len(domains))
+        for index, (name, scores) in enumerate(self.scores.items()):
+            shift = 0.12 * (index - (len(self.scores) - 1) / 2)
+            values = [scores[domain] for domain in domains]
+            ax.plot(values, places + shift, "o", label=name, color=f"C{index}")
+        labels = [f"{d}" if d in seen else f"{d} (unseen)" for d in domains]
+        ax.set_yticks(places, labels)
+        for place, domain in zip(places, domains, strict=True):
+            if domain not in seen:
+                ax.axhspan(place - 0.5, place + 0.5, color="0.5", alpha=0.15, lw=0)
+        ax.invert_yaxis()
+        ax.grid(axis="x", alpha=0.4)
+        ax.set(xlabel=self.score_name, ylabel="domain")
+        ax.legend(loc="best")
+        self.ax_, self.figure_ = ax, ax.figure
+        return self

@@ -1,0 +1,274 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Agreement of the domains' gradients while a model is trained."""
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import clone
+
+from skdg.inspection._plotting import get_axes, make_frame
+
+
+def mean_cosine(gradients: np.ndarray) -> float:
+    """Return the mean cosine of the angle between pairs of rows; nan for one row."""
+    n_domains = len(gradients)
+    norms = np.linalg.norm(gradients, axis=1, keepdims=True)
+    units = gradients / np.where(norms > 0, norms, 1.0)
+    total = units.sum(axis=0)
+    own = (units**2).sum()
+    if n_domains < 2:
+        return float("nan")
+    return float((total @ total - own) / (n_domains * (n_domains - 1)))
+
+
+class GradientAlignmentMonitor:
+    """Callback that records how far the domains' gradients agree during a fit.
+
+    After every `every`-th iteration it computes the gradient of each domain's risk over
+    all training rows, at the cost of one more forward and backward pass, and records
+    the mean cosine over pairs of domains.
+
+    Parameters
+    ----------
+    every : int, default=10
+        Number of iterations from one record to the next.
+
+    Attributes
+    ----------
+    iterations_ : list of int
+        When the records were taken, as the number of iterations done.
+
+    cosines_ : list of float
+        The records.
+
+    See Also
+    --------
+    GradientAlignmentDisplay : A picture of such records.
+
+    Examples
+    --------
+    >>> from skdg import ERMClassifier
+    >>> from skdg.datasets import make_fish_linear
+    >>> from skdg.inspection import GradientAlignmentMonitor
+    >>> X, y, groups = make_fish_linear(random_state=0)
+    >>> monitor = GradientAlignmentMonitor(every=50)
+    >>> model = ERMClassifier(max_iter=100, random_state=0).set_callbacks(monitor)
+    >>> _ = model.fit(X, y, groups=groups)
+    >>> monitor.iterations_
+    [50, 100]
+    """
+
+    def __init__(self, every: int = 10) -> None:
+        if every < 1:
+            raise ValueError(f"every must be at least 1, got {every}.")
+        self.every = every
+
+    def setup(self, estimator: Any, context: Any) -> None:
+        """Start new records.
+
+        Parameters
+        ----------
+        estimator : estimator
+            What is about to be fitted.
+
+        context : CallbackContext
+            The fit.
+        """
+        if not hasattr(estimator, "_training_gradients"):
+            raise TypeError(
+                f"GradientAlignmentMonitor watches estimators of skdg that train a "
+                f"network; {type(estimator).__name__} is none."
+            )
+        self.iterations_: list[int] = []
+        self.cosines_: list[float] = []
+
+    def teardown(self, estimator: Any, context: Any) -> None:
+        """Do nothing at the end of a fit.
+
+        Parameters
+        ----------
+        estimator : estimator
+            What was fitted.
+
+        context : CallbackContext
+            The fit.
+        """
+
+    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+        """Do nothing at the beginning of an iteration.
+
+        Parameters
+        ----------
+        estimator : estimator
+            What is fitted.
+
+        context : CallbackContext
+            The iteration, or the fit.
+        """
+
+    def on_fit_task_end(self, estimator: Any, context: Any) -> None:
+        """Record the agreement of gradients, if it is time.
+
+        Parameters
+        ----------
+        estimator : estimator
+            What is fitted.
+
+        context : CallbackContext
+            The iteration, or the fit.
+        """
+        done = context.task_id + 1
+        if context.task_name == "iteration" and done % self.every == 0:
+            self.iterations_.append(done)
+            self.cosines_.append(mean_cosine(estimator._training_gradients()))
+
+
+class GradientAlignmentDisplay:
+    """Agreement of the domains' gradients in the course of training.
+
+    Best made by `from_estimator`.
+
+    Parameters
+    ----------
+    iterations : dict of str to list of int
+        For each model when its gradients were compared.
+
+    cosines : dict of str to list of float
+        For each model the mean cosine over pairs of domains at these iterations: 1 if
+        all gradients point the same way, 0 if they are unrelated, negative if they are
+        in conflict.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where the picture was drawn.
+
+    figure_ : matplotlib Figure
+        The figure that holds it.
+
+    See Also
+    --------
+    GradientAlignmentMonitor : The callback that takes the records.
+
+    Notes
+    -----
+    The picture is that by which [1]_ compares Fish with ERM: normalised inner products
+    of gradients during training.
+
+    References
+    ----------
+    .. [1] Y. Shi et al., "Gradient matching for domain generalization", ICLR 2022.
+
+    Examples
+    --------
+    >>> from skdg import ERMClassifier, FishClassifier
+    >>> from skdg.datasets import make_fish_linear
+    >>> from skdg.inspection import GradientAlignmentDisplay
+    >>> X, y, groups = make_fish_linear(random_state=0)
+    >>> models = {
+    ...     "ERM": ERMClassifier(max_iter=50),
+    ...     "Fish": FishClassifier(max_iter=50),
+    ... }
+    >>> display = GradientAlignmentDisplay.from_estimator(models, X, y, groups=groups)
+    >>> display.iterations["Fish"]
+    [10, 20, 30, 40, 50]
+    """
+
+    def __init__(
+        self, iterations: dict[str, list[int]], cosines: dict[str, list[float]]
+    ) -> None:
+        self.iterations = iterations
+        self.cosines = cosines
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        groups: Any,
+        every: int = 10,
+        ax: Any = None,
+        plot: bool = False,
+    ) -> Self:
+        """Fit clones of models and record their gradients.
+
+        Parameters
+        ----------
+        estimator : estimator or dict of str to estimator
+            One model that trains a network, or several by name. They are cloned, and
+            the clones are fitted; fitted models cannot tell how they came about.
+
+        X : array-like of shape (n_samples, n_features)
+            The input data.
+
+        y : array-like of shape (n_samples,)
+            The targets.
+
+        groups : array-like of shape (n_samples,)
+            The domain of each row.
+
+        every : int, default=10
+            Number of iterations from one record to the next.
+
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+
+        plot : bool, default=False
+            Whether to draw at once; otherwise `plot` does.
+
+        Returns
+        -------
+        GradientAlignmentDisplay
+            The display.
+        """
+        if not isinstance(estimator, dict):
+            estimator = {type(estimator).__name__: estimator}
+        iterations, cosines = {}, {}
+        for name, model in estimator.items():
+            monitor = GradientAlignmentMonitor(every)
+            clone(model).set_callbacks(monitor).fit(X, y, groups=groups)
+            iterations[name], cosines[name] = monitor.iterations_, monitor.cosines_
+        display = cls(iterations, cosines)
+        return display.plot(ax) if plot else display
+
+    def frame(self) -> Any:
+        """Return what is drawn as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns "estimator", "iteration" and "cosine".
+        """
+        columns = {
+            "estimator": [
+                name for name, values in self.cosines.items() for _ in values
+            ],
+            "iteration": [i for values in self.iterations.values() for i in values],
+            "cosine": [value for values in self.cosines.values() for value in values],
+        }
+        return make_frame("GradientAlignmentDisplay.frame", columns)
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw a curve per model.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+
+        Returns
+        -------
+        GradientAlignmentDisplay
+            The display itself.
+        """
+        ax = get_axes("GradientAlignmentDisplay.plot", ax)
+        for name, values in self.cosines.items():
+            ax.plot(self.iterations[name], values, label=name)
+        ax.axhline(0.0, color="0.5", lw=0.8)
+        ax.set(xlabel="iteration", ylabel="mean cosine between domains' gradients")
+        ax.legend(loc="best")
+        self.ax_, self.figure_ = ax, ax.figure
+        return self

@@ -1,0 +1,338 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Which tasks are related, by four measures, and a picture of it."""
+
+import warnings
+from numbers import Real
+from typing import Any, Self
+
+import numpy as np
+from scipy.cluster.hierarchy import leaves_list, linkage
+from sklearn.base import clone
+from sklearn.model_selection import check_cv
+from sklearn.utils import Bunch, _safe_indexing
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils.validation import (
+    _num_samples,
+    check_is_fitted,
+    has_fit_parameter,
+)
+
+from skdg.base import encode_groups
+from skdg.exceptions import SingleDomainWarning
+from skdg.inspection._plotting import get_axes, make_frame
+
+
+@validate_params(
+    {
+        "method": [StrOptions({"coefficient", "gradient", "lookahead", "transfer"})],
+        "step_size": [Interval(Real, 0, None, closed="neither")],
+    },
+    prefer_skip_nested_validation=True,
+)
+def task_affinity(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    groups: Any,
+    *,
+    method: str = "gradient",
+    step_size: float = 0.1,
+    cv: Any = 3,
+) -> Bunch:
+    r"""Measure how related the domains are as tasks.
+
+    Parameters
+    ----------
+    estimator : estimator
+        For "coefficient" a fitted linear multi-task model (with `task_coef_`); for
+        "gradient" and "lookahead" a fitted model that trains a network; for "transfer"
+        any model, which is cloned.
+
+    X : array-like of shape (n_samples, n_features)
+        The input data.
+
+    y : array-like of shape (n_samples,)
+        The targets.
+
+    groups : array-like of shape (n_samples,)
+        The domain of each row.
+
+    method : {"coefficient", "gradient", "lookahead", "transfer"}, default="gradient"
+        The measure, see Notes.
+
+    step_size : float, default=0.1
+        Length of the step of "lookahead", as a factor of the gradient.
+
+    cv : int, splitter or iterable, default=3
+        How "transfer" divides the rows of a task.
+
+    Returns
+    -------
+    Bunch
+        `affinity`, an array of shape (n_domains, n_domains) with the affinity from task
+        i (row) to task j (column), and `domains`, the labels.
+
+    See Also
+    --------
+    TaskAffinityDisplay : A heat map of it.
+
+    Notes
+    -----
+    With w_i the coefficients and g_i the gradient of the risk R_i of task i at the
+    model's parameters,
+
+    * "coefficient": the cosine of the angle between w_i and w_j;
+    * "gradient": the cosine of the angle between g_i and g_j, in weights alone, without
+      offsets;
+    * "lookahead" [1]_: :math:`1 - R_j(\theta - \eta g_i) / R_j(\theta)`, the relative
+      gain of task j from a step of task i;
+    * "transfer": the score on held-out rows of j of a model fitted to the rows of i and
+      the training rows of j, minus that of a model fitted to the latter alone. It takes
+      n_domains squared times `cv` fits. The diagonal is 0.
+
+    The first two are symmetric. "gradient" and "lookahead" depend on where training
+    stands: at a minimum of the mean risk the gradients of all tasks sum to 0.
+
+    References
+    ----------
+    .. [1] C. Fifty, E. Amid, Z. Zhao, T. Yu, R. Anil and C. Finn, "Efficiently
+       identifying task groupings for multi-task learning", NeurIPS 2021.
+
+    Examples
+    --------
+    >>> from skdg import ERMClassifier
+    >>> from skdg.datasets import make_fish_linear
+    >>> from skdg.inspection import task_affinity
+    >>> X, y, groups = make_fish_linear(random_state=0)
+    >>> model = ERMClassifier(hidden_layer_sizes=(), max_iter=10)
+    >>> result = task_affinity(model.fit(X, y, groups=groups), X, y, groups)
+    >>> result.affinity.shape
+    (3, 3)
+    """
+    domains, codes = encode_groups(groups, _num_samples(X))
+    if method == "transfer":
+        affinity = _transfer_gain(estimator, X, y, codes, cv)
+    elif method == "coefficient":
+        affinity, domains = _coefficient_cosine(estimator)
+    else:
+        check_is_fitted(estimator)
+        if not hasattr(estimator, "_fitted_network"):
+            raise TypeError(
+                f"method={method!r} needs a model of skdg that trains a network; "
+                f"{type(estimator).__name__} is none."
+            )
+        network, data = estimator._fitted_network(X, y, groups)
+        if method == "gradient":
+            affinity = _gradient_cosine(network, data)
+        else:
+            affinity = _lookahead_gain(network, data, step_size)
+        affinity = affinity[np.ix_(data.places, data.places)]
+    return Bunch(affinity=affinity, domains=domains)
+
+
+def _cosines(vectors: np.ndarray) -> np.ndarray:
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    units = vectors / np.where(norms > 0, norms, 1.0)
+    return units @ units.T
+
+
+def _coefficient_cosine(estimator: Any) -> tuple[np.ndarray, np.ndarray]:
+    check_is_fitted(estimator)
+    if not hasattr(estimator, "task_coef_"):
+        raise TypeError(
+            f"method='coefficient' needs a linear multi-task model with task_coef_; "
+            f"{type(estimator).__name__} has none."
+        )
+    coefs = estimator.task_coef_
+    return _cosines(coefs.reshape(len(coefs), -1)), estimator.domains_
+
+
+def _gradient_cosine(network: Any, data: Any) -> np.ndarray:
+    gradients = network.domain_gradients(network.forward(data.rows, data.targets.loss))
+    weights = [part for part in network.tensors(gradients) if part.ndim > 2]
+    return _cosines(np.hstack([part.flatten(1).cpu().numpy() for part in weights]))
+
+
+def _lookahead_gain(network: Any, data: Any, step_size: float) -> np.ndarray:
+    rows, loss = data.rows, data.targets.loss
+    batch = network.forward(rows, loss)
+    before = batch.risks.cpu().numpy()
+    start = network.parameters.clone()
+    gains = []
+    for gradient in network.domain_gradients(batch):
+        network.parameters.copy_(start - step_size * gradient)
+        gains.append(1.0 - network.forward(rows, loss).risks.cpu().numpy() / before)
+    network.parameters.copy_(start)
+    return np.array(gains)
+
+
+def _transfer_gain(
+    estimator: Any, X: Any, y: Any, codes: np.ndarray, cv: Any
+) -> np.ndarray:
+    splitter = check_cv(cv)
+    n_domains = codes.max() + 1
+    gains = np.zeros((n_domains, n_domains))
+
+    def score(train: np.ndarray, test: np.ndarray) -> float:
+        model = clone(estimator)
+        options = {"groups": codes[train]} if has_fit_parameter(model, "groups") else {}
+        with warnings.catch_warnings():
+            # A task alone is one domain, on purpose.
+            warnings.simplefilter("ignore", SingleDomainWarning)
+            model.fit(_safe_indexing(X, train), _safe_indexing(y, train), **options)
+        return float(model.score(_safe_indexing(X, test), _safe_indexing(y, test)))
+
+    for target in range(n_domains):
+        rows = np.flatnonzero(codes == target)
+        splits = list(splitter.split(rows))
+        for train, test in splits:
+            alone = score(rows[train], rows[test])
+            for source in range(n_domains):
+                if source != target:
+                    both = np.concatenate(
+                        [rows[train], np.flatnonzero(codes == source)]
+                    )
+                    gain = score(both, rows[test]) - alone
+                    gains[source, target] += gain / len(splits)
+    return gains
+
+
+class TaskAffinityDisplay:
+    """Heat map of the affinity of tasks, related ones side by side.
+
+    Best made by `from_estimator`.
+
+    Parameters
+    ----------
+    affinity : ndarray of shape (n_domains, n_domains)
+        Affinity from the task of the row to that of the column.
+
+    domains : array-like of shape (n_domains,)
+        The labels of the tasks.
+
+    Attributes
+    ----------
+    order_ : ndarray of shape (n_domains,)
+        The tasks in the order in which they are drawn, from a hierarchical clustering
+        (average linkage) of the rows of the symmetric part.
+
+    ax_ : matplotlib Axes
+        Where the picture was drawn.
+
+    figure_ : matplotlib Figure
+        The figure that holds it.
+
+    See Also
+    --------
+    task_affinity : The numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdg.inspection import TaskAffinityDisplay
+    >>> affinity = np.array([[1.0, -0.5, 0.9], [-0.5, 1.0, -0.4], [0.9, -0.4, 1.0]])
+    >>> TaskAffinityDisplay(affinity, ["a", "b", "c"]).frame().shape
+    (3, 3)
+    """
+
+    def __init__(self, affinity: np.ndarray, domains: Any) -> None:
+        self.affinity = affinity
+        self.domains = domains
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        groups: Any,
+        method: str = "gradient",
+        ax: Any = None,
+        plot: bool = False,
+        **kwargs: Any,
+    ) -> Self:
+        """Measure the affinity of tasks.
+
+        Parameters
+        ----------
+        estimator : estimator
+            See `task_affinity`.
+
+        X : array-like of shape (n_samples, n_features)
+            The input data.
+
+        y : array-like of shape (n_samples,)
+            The targets.
+
+        groups : array-like of shape (n_samples,)
+            The domain of each row.
+
+        method : str, default="gradient"
+            The measure.
+
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+
+        plot : bool, default=False
+            Whether to draw at once; otherwise `plot` does.
+
+        **kwargs : dict
+            Further arguments of `task_affinity`.
+
+        Returns
+        -------
+        TaskAffinityDisplay
+            The display.
+        """
+        result = task_affinity(estimator, X, y, groups, method=method, **kwargs)
+        display = cls(result.affinity, result.domains)
+        return display.plot(ax) if plot else display
+
+    def frame(self) -> Any:
+        """Return the affinities as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row and a column for each task.
+        """
+        frame = make_frame(
+            "TaskAffinityDisplay.frame",
+            dict(zip(self.domains, np.asarray(self.affinity).T, strict=True)),
+        )
+        return frame.set_index([list(self.domains)])
+
+    def plot(self, ax: Any = None, *, cmap: str = "RdBu_r") -> Self:
+        """Draw the heat map.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+
+        cmap : str, default="RdBu_r"
+            Color map; its middle stands for an affinity of 0.
+
+        Returns
+        -------
+        TaskAffinityDisplay
+            The display itself.
+        """
+        ax = get_axes("TaskAffinityDisplay.plot", ax)
+        affinity = np.asarray(self.affinity)
+        symmetric = (affinity + affinity.T) / 2.0
+        self.order_ = np.arange(len(affinity))
+        if len(affinity) > 2:
+            self.order_ = leaves_list(linkage(symmetric, "average"))
+        shown = affinity[np.ix_(self.order_, self.order_)]
+        limit = np.abs(affinity).max()
+        image = ax.imshow(shown, cmap=cmap, vmin=-limit, vmax=limit)
+        ax.figure.colorbar(image, ax=ax, label="affinity")
+        labels = [str(self.domains[index]) for index in self.order_]
+        ax.set_xticks(range(len(labels)), labels, rotation=90)
+        ax.set_yticks(range(len(labels)), labels)
+        ax.set(xlabel="to task", ylabel="from task")
+        self.ax_, self.figure_ = ax, ax.figure
+        return self

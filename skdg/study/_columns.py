@@ -1,0 +1,159 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Find out what the columns of a table are: numbers, categories or dates."""
+
+import warnings
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+from skrub import Cleaner
+
+from skdg.study._errors import StudyError
+
+# A text column of which more than this share of rows have a value of their own names
+# the rows, and says nothing about any other row.
+_IDENTIFIER_SHARE = 0.9
+
+
+def _clean(frame: pd.DataFrame, *, drop_if_constant: bool) -> pd.DataFrame:
+    """Parse numbers, dates and words for missing values in columns of text."""
+    cleaner = Cleaner(
+        drop_if_constant=drop_if_constant, parse_numbers=True, cast_to_str=True
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # guesses about the format of dates
+        return cleaner.fit_transform(frame)
+
+
+def _plain(column: pd.Series) -> pd.Series | None:
+    """Turn the types that only some file formats know into common ones.
+
+    Returns None for a column whose fields are themselves lists or tables.
+    """
+    if pd.api.types.is_timedelta64_dtype(column.dtype):
+        return column.dt.total_seconds()
+    values = column.dropna()
+    first = values.iloc[0] if len(values) else None
+    if isinstance(first, Decimal):
+        return column.astype("float64")
+    if isinstance(first, (list, tuple, set, dict, np.ndarray)):
+        return None
+    if isinstance(first, (complex, np.complexfloating)):
+        return None
+    return column
+
+
+def clean_target(column: pd.Series) -> pd.Series:
+    """Return the target as floats or text.
+
+    Parameters
+    ----------
+    column : Series
+        The column as read.
+
+    Returns
+    -------
+    Series
+        Floats with nan for missing values, or text.
+
+    Raises
+    ------
+    StudyError
+        If it is neither.
+    """
+    name = column.name
+    plain = _plain(column)
+    if plain is None:
+        raise StudyError(f"target {name!r} holds {type(column.iloc[0]).__name__}s.")
+    cleaned = _clean(plain.to_frame(), drop_if_constant=False)
+    if cleaned.shape[1] == 0:
+        raise StudyError(f"column {name!r} holds no values.")
+    cleaned = cleaned.iloc[:, 0]
+    if pd.api.types.is_datetime64_any_dtype(cleaned.dtype):
+        # A column of years is read as dates, if it is text.
+        raise StudyError(
+            f"target {name!r} holds dates. Turn them into the number to predict, such "
+            f"as days since an event."
+        )
+    if pd.api.types.is_numeric_dtype(cleaned.dtype):
+        numbers = cleaned.astype("float64")
+        if np.isinf(numbers).any():
+            raise StudyError(
+                f"target {name!r} is infinite in {int(np.isinf(numbers).sum())} rows."
+            )
+        return numbers
+    return cleaned.astype(object)
+
+
+def clean_features(
+    frame: pd.DataFrame, notices: list[str]
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return the useful columns, each as floats, text or dates, and what they are.
+
+    Types are found on all rows, since a table has its types before it is split. What is
+    computed from values, such as means and categories, is left to the preprocessor.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The columns as read.
+
+    notices : list of str
+        Gets a sentence for each reason to leave columns out.
+
+    Returns
+    -------
+    features : DataFrame
+        The columns that are left.
+
+    kinds : dict of str to {"number", "category", "date"}
+        The kind of each.
+    """
+    frame = frame.reset_index(drop=True)
+    nested = []
+    plain = {}
+    for name in frame.columns:
+        column = _plain(frame[name])
+        if column is None:
+            nested.append(name)
+        else:
+            plain[name] = column
+    cleaned = _clean(pd.DataFrame(plain), drop_if_constant=True) if plain else frame[[]]
+    kinds: dict[str, str] = {}
+    columns: dict[str, pd.Series] = {}
+    names_rows = []
+    for name in cleaned.columns:
+        column = cleaned[name]
+        if _names_rows(column):
+            names_rows.append(name)
+        elif pd.api.types.is_numeric_dtype(column.dtype):
+            numbers = column.astype("float64")
+            columns[name] = numbers.where(np.isfinite(numbers))
+            kinds[name] = "number"
+        elif pd.api.types.is_datetime64_any_dtype(column.dtype):
+            columns[name] = column
+            kinds[name] = "date"
+        else:
+            columns[name] = column.astype(object).where(column.notna(), None)
+            kinds[name] = "category"
+    for reason, names in {
+        "with one value or none": [c for c in plain if c not in cleaned.columns],
+        "that only number or name the rows": names_rows,
+        "whose fields are lists or tables": nested,
+    }.items():
+        if names:
+            notices.append(f"Columns {reason} left out: {', '.join(names)}.")
+    return pd.DataFrame(columns, index=frame.index), kinds
+
+
+def _names_rows(column: pd.Series) -> bool:
+    """Tell whether a column counts the rows, or is text that is different in each."""
+    values = column.dropna()
+    if pd.api.types.is_integer_dtype(column.dtype):
+        return len(values) == len(column) and bool((np.diff(values) == 1).all())
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return False
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return False
+    return values.nunique() > _IDENTIFIER_SHARE * len(column)
