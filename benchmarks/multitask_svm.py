@@ -1,0 +1,152 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Speed of the multi-task support vector machine against what else one could write.
+
+    python benchmarks/multitask_svm.py                       # 10 000 x 20 x 50
+    python benchmarks/multitask_svm.py --size 50000 20 100
+    python benchmarks/multitask_svm.py --million             # time and memory only
+
+All ways solve the same problem, without offset: ours; cvxpy with one term per task and
+CLARABEL; scikit-learn's LinearSVC on the feature map of Evgeniou and Pontil, at its
+default tolerance. They are run in turn, several times; ratios are those of one round.
+"""
+
+import argparse
+import csv
+import platform
+import resource
+import time
+import warnings
+from pathlib import Path
+
+import cvxpy
+import numpy as np
+import sklearn
+from scipy import sparse
+from sklearn.svm import LinearSVC
+
+from skdg import MultiTaskLinearSVC
+
+LAMBDA_SHARED = LAMBDA_TASK = 1.0
+RESULTS = Path(__file__).parent / "results" / "multitask_svm.csv"
+
+
+def make_tasks(n_samples, n_features, n_tasks, seed=0):
+    rng = np.random.RandomState(seed)
+    shared = rng.normal(size=n_features)
+    coefs = shared + 0.5 * rng.normal(size=(n_tasks, n_features))
+    groups = rng.randint(n_tasks, size=n_samples)
+    X = rng.normal(size=(n_samples, n_features))
+    noise = 0.3 * rng.normal(size=n_samples)
+    y = np.where(np.einsum("ij,ij->i", X, coefs[groups]) + noise > 0, 1, -1)
+    return X, y, groups
+
+
+def ours(X, y, groups):
+    model = MultiTaskLinearSVC(
+        lambda_shared=LAMBDA_SHARED, lambda_task=LAMBDA_TASK, fit_intercept=False
+    )
+    return model.fit(X, y, groups=groups).objective_
+
+
+def term_per_task(X, y, groups):
+    n_tasks = groups.max() + 1
+    w0, V = cvxpy.Variable(X.shape[1]), cvxpy.Variable((n_tasks, X.shape[1]))
+    objective = LAMBDA_SHARED * cvxpy.sum_squares(w0)
+    objective += LAMBDA_TASK / n_tasks * cvxpy.sum_squares(V)
+    for t in range(n_tasks):
+        rows = groups == t
+        margins = cvxpy.multiply(y[rows], X[rows] @ (w0 + V[t]))
+        objective += cvxpy.sum(cvxpy.pos(1 - margins))
+    problem = cvxpy.Problem(cvxpy.Minimize(objective))
+    problem.solve(solver="CLARABEL")
+    return problem.value
+
+
+def feature_map(X, y, groups):
+    (n, d), n_tasks = X.shape, groups.max() + 1
+    mu = n_tasks * LAMBDA_SHARED / LAMBDA_TASK
+    columns = groups[:, None] * d + np.arange(d)
+    own = sparse.csr_matrix(
+        (X.ravel(), columns.ravel(), np.arange(0, n * d + 1, d)), (n, n_tasks * d)
+    )
+    mapped = sparse.hstack([sparse.csr_matrix(X / np.sqrt(mu)), own], format="csr")
+    C = n_tasks / (2 * LAMBDA_TASK)
+    model = LinearSVC(loss="hinge", C=C, fit_intercept=False, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        w = model.fit(mapped, y).coef_[0]
+    losses = np.maximum(0, 1 - y * (mapped @ w)).sum()
+    return losses + LAMBDA_TASK / n_tasks * w @ w
+
+
+WAYS = {"ours": ours, "term per task": term_per_task, "feature map": feature_map}
+
+
+def compare(size, repeats):
+    data = make_tasks(*size)
+    seconds = {name: [] for name in WAYS}
+    objectives = {}
+    for _ in range(repeats):
+        for name, way in WAYS.items():
+            began = time.perf_counter()
+            objectives[name] = way(*data)
+            seconds[name].append(time.perf_counter() - began)
+    best = objectives["ours"]
+    rows = []
+    print(
+        f"n, d, T = {size}; {repeats} rounds, sklearn {sklearn.__version__}, ", end=""
+    )
+    print(f"cvxpy {cvxpy.__version__}, {platform.machine()}")
+    print(
+        f"{'':16s}{'seconds':>9s}{'/ ours: median':>16s}{'min':>7s}{'max':>7s}", end=""
+    )
+    print(f"{'objective above ours':>22s}")
+    for name in WAYS:
+        ratio = np.array(seconds[name]) / np.array(seconds["ours"])
+        excess = objectives[name] / best - 1
+        row = [np.median(seconds[name]), np.median(ratio), ratio.min(), ratio.max()]
+        rows.append([*size, repeats, name, *row, excess])
+        print(
+            f"{name:16s}{row[0]:9.2f}{row[1]:16.2f}{row[2]:7.2f}{row[3]:7.2f}", end=""
+        )
+        print(f"{excess:22.1e}")
+    return rows
+
+
+def save(rows):
+    RESULTS.parent.mkdir(exist_ok=True)
+    new = not RESULTS.exists()
+    with RESULTS.open("a", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        if new:
+            writer.writerow(
+                "n d T rounds way seconds ratio ratio_min ratio_max excess".split()
+            )
+        writer.writerows(rows)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", nargs=3, type=int, default=[10_000, 20, 50])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--million", action="store_true")
+    parser.add_argument("--save", action="store_true", help=f"append to {RESULTS.name}")
+    arguments = parser.parse_args()
+    if arguments.million:
+        data = make_tasks(1_000_000, 20, 1000)
+        began = time.perf_counter()
+        ours(*data)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        print(
+            f"1 000 000 x 20, 1000 tasks: {time.perf_counter() - began:.0f} s, ", end=""
+        )
+        print(f"{peak:.1f} GiB at the peak")
+        return
+    rows = compare(tuple(arguments.size), arguments.repeats)
+    if arguments.save:
+        save(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,7 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Share parameters: one model per domain that borrows strength from the others."""
+
+from skdg.multitask._svm import MultiTaskLinearSVC, MultiTaskLinearSVR
+
+__all__ = ["MultiTaskLinearSVC", "MultiTaskLinearSVR"]

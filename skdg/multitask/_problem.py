@@ -1,0 +1,328 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""The multi-task support vector machine as a quadratic program.
+
+With w_t = w_0 + v_t and an offset as one more feature, the unknowns are stacked as
+theta = (w_1, ..., w_T, w_0). In these a row touches one block only, and the penalty is
+a quadratic form that is sparse too. Written with v_t, each row would touch two blocks;
+written with one term per task, the compilation alone takes longer than the solution.
+"""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import cvxpy
+import numpy as np
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+
+# The default solver goes on until rounding stops it: what is left is not to be seen in
+# a prediction, and weighted rows give the coefficients of repeated rows.
+_DEFAULT_SOLVER = "PIQP"
+_DEFAULT_OPTIONS = {
+    "eps_abs": 1e-10,
+    "eps_rel": 1e-10,
+    "eps_duality_gap_abs": 1e-10,
+    "eps_duality_gap_rel": 1e-10,
+}
+# A relative gap above this is worth a warning, whatever the solver calls its status.
+_GAP_TO_WARN_OF = 1e-6
+
+
+@dataclass(frozen=True)
+class TaskProblem:
+    """Rows of several tasks, and how the tasks are coupled.
+
+    Parameters
+    ----------
+    X : ndarray or sparse array of shape (n_rows, n_features)
+        The features, with a column of ones at the end if there is an offset.
+
+    codes : ndarray of shape (n_rows,)
+        The task of each row.
+
+    n_tasks : int
+        Number of tasks.
+
+    lambda_shared, lambda_task : float
+        Weights of ``|w_0|^2`` and of ``sum_t |v_t|^2 / n_tasks``.
+
+    has_offset : bool
+        Whether the last column is the offset, which is free in w_0.
+    """
+
+    X: Any
+    codes: np.ndarray
+    n_tasks: int
+    lambda_shared: float
+    lambda_task: float
+    has_offset: bool
+
+    @cached_property
+    def shared_penalty(self) -> np.ndarray:
+        """Weight of each squared entry of w_0."""
+        penalty = np.full(self.X.shape[1], self.lambda_shared)
+        if self.has_offset:
+            penalty[-1] = 0.0
+        return penalty
+
+    @cached_property
+    def design(self) -> sparse.csr_array:
+        """Block-diagonal features, one block of columns per task and one for w_0."""
+        X = sparse.csr_array(self.X)
+        per_row = np.diff(X.indptr)
+        shift = np.repeat(self.codes.astype(np.int64) * X.shape[1], per_row)
+        shape = (X.shape[0], (self.n_tasks + 1) * X.shape[1])
+        return sparse.csr_array((X.data, X.indices + shift, X.indptr), shape=shape)
+
+    @cached_property
+    def penalty_matrix(self) -> sparse.csc_array:
+        """The matrix P of the penalty ``theta' P theta``."""
+        own = self.lambda_task / self.n_tasks
+        link = np.full((self.n_tasks, 1), -own)
+        between = sparse.block_array(
+            [
+                [own * sparse.eye_array(self.n_tasks), sparse.csr_array(link)],
+                [sparse.csr_array(link.T), np.array([[self.lambda_task]])],
+            ]
+        )
+        last = sparse.csr_array(
+            ([1.0], ([self.n_tasks], [self.n_tasks])), shape=between.shape
+        )
+        n_columns = self.X.shape[1]
+        return (
+            sparse.kron(between, sparse.eye_array(n_columns))
+            + sparse.kron(last, sparse.diags_array(self.shared_penalty))
+        ).tocsc()
+
+    def blocks(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return (w_1, ..., w_T) as rows, and w_0."""
+        blocks = theta.reshape(self.n_tasks + 1, -1)
+        return blocks[:-1], blocks[-1]
+
+    def penalty(self, theta: np.ndarray) -> float:
+        """Return the penalty, by its definition."""
+        tasks, shared = self.blocks(theta)
+        own = self.lambda_task / self.n_tasks * ((tasks - shared) ** 2).sum()
+        return float(own + self.shared_penalty @ shared**2)
+
+    def conjugate_penalty(self, beta: np.ndarray) -> float:
+        """Return the largest ``beta' Z theta - penalty(theta)``, which must be finite.
+
+        It is if beta sums to 0, or there is no offset.
+        """
+        sums = (self.design.T @ beta).reshape(self.n_tasks + 1, -1)[:-1]
+        total = sums.sum(axis=0)
+        free = self.shared_penalty == 0
+        shared = (total[~free] ** 2 / self.shared_penalty[~free]).sum() / 4.0
+        own = self.n_tasks / self.lambda_task * (sums**2).sum() / 4.0
+        return float(own + shared)
+
+
+@dataclass(frozen=True)
+class RowLoss:
+    """What the value f of a row costs.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n_rows,)
+        Signs of -1 and 1 in classification, numbers in regression.
+
+    weight : ndarray of shape (n_rows,)
+        Weight of each row.
+
+    squared : bool
+        Whether the excess is squared.
+
+    epsilon : float or None
+        Half the width of the tube of a regression; None for classification.
+    """
+
+    targets: np.ndarray
+    weight: np.ndarray
+    squared: bool
+    epsilon: float | None
+
+    def value(self, f: np.ndarray) -> float:
+        """Return the weighted sum over rows."""
+        if self.epsilon is None:
+            excess = np.maximum(0.0, 1.0 - self.targets * f)
+        else:
+            excess = np.maximum(0.0, np.abs(self.targets - f) - self.epsilon)
+        return float(self.weight @ (excess**2 if self.squared else excess))
+
+    def make_feasible(self, beta: np.ndarray, balanced: bool) -> np.ndarray:
+        """Return dual values near `beta` that satisfy all constraints.
+
+        They are clipped to their bounds, and the side with the larger sum is scaled
+        down if they have to sum to 0.
+        """
+        limit = np.inf if self.squared else self.weight
+        if self.epsilon is None:
+            beta = self.targets * np.clip(self.targets * beta, 0.0, limit)
+        else:
+            beta = np.clip(beta, -limit, limit)
+        if balanced:
+            up, down = beta[beta > 0].sum(), -beta[beta < 0].sum()
+            if up == 0 or down == 0:
+                return np.zeros_like(beta)
+            beta = np.where(beta > 0, beta * min(1.0, down / up), beta)
+            beta = np.where(beta < 0, beta * min(1.0, up / down), beta)
+        return beta
+
+    def dual_value(self, beta: np.ndarray) -> float:
+        """Return minus the conjugate of the loss at ``-beta``."""
+        value = self.targets @ beta
+        if self.epsilon is not None:
+            value -= self.epsilon * np.abs(beta).sum()
+        if self.squared:
+            value -= (beta**2 / self.weight).sum() / 4.0
+        return float(value)
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A solved problem.
+
+    Parameters
+    ----------
+    theta : ndarray of shape ((n_tasks + 1) * n_columns,)
+        The coefficients of all tasks, then the shared ones.
+
+    beta : ndarray of shape (n_rows,)
+        Feasible dual values; rows with 0 have no influence.
+
+    objective : float
+        The objective at `theta`, by its definition.
+
+    gap : float
+        Certified relative distance from the optimum: objective minus the dual value of
+        `beta`, over the objective (at least 1).
+    """
+
+    theta: np.ndarray
+    beta: np.ndarray
+    objective: float
+    gap: float
+
+
+def solver_name(solver: str) -> str:
+    """Return the solver that cvxpy is to use, or raise if it does not know it."""
+    name = _DEFAULT_SOLVER if solver == "auto" else solver.upper()
+    installed = cvxpy.installed_solvers()
+    if name not in installed:
+        raise ValueError(
+            f"solver={solver!r} is not a solver that cvxpy knows and finds here. "
+            f"Choose 'auto' or one of {sorted(installed)}."
+        )
+    return name
+
+
+def solve(
+    problem: TaskProblem,
+    loss: RowLoss,
+    solver: str,
+    options: Mapping[str, Any] | None,
+) -> Solution:
+    """Solve one multi-task problem through cvxpy.
+
+    Parameters
+    ----------
+    problem : TaskProblem
+        Rows and coupling.
+
+    loss : RowLoss
+        Targets and loss.
+
+    solver : str
+        A solver that cvxpy knows, from `solver_name`.
+
+    options : dict or None
+        Options of the solver.
+
+    Returns
+    -------
+    Solution
+        Coefficients and dual values, certified by their gap.
+
+    Raises
+    ------
+    RuntimeError
+        If the solver fails, with the solver's own words.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the solver stops short of the optimum.
+    """
+    theta = cvxpy.Variable(problem.design.shape[1])
+    excess = cvxpy.Variable(len(loss.targets), nonneg=True)
+    constraints = _loss_constraints(problem, loss, theta, excess)
+    cost = (
+        cvxpy.sum_squares(cvxpy.multiply(np.sqrt(loss.weight), excess))
+        if loss.squared
+        else loss.weight @ excess
+    )
+    penalty = cvxpy.quad_form(theta, problem.penalty_matrix, assume_PSD=True)
+    program = cvxpy.Problem(cvxpy.Minimize(penalty + cost), constraints)
+    tight = _DEFAULT_OPTIONS if solver == _DEFAULT_SOLVER else {}
+    _run(program, solver, {**tight, **(options or {})})
+    beta = sum(
+        sign * np.asarray(constraint.dual_value)
+        for sign, constraint in zip((1.0, -1.0), constraints, strict=False)
+    )
+    if loss.epsilon is None:
+        beta = loss.targets * beta
+    beta = loss.make_feasible(beta, balanced=problem.has_offset)
+    value = loss.value(problem.design @ theta.value) + problem.penalty(theta.value)
+    bound = loss.dual_value(beta) - problem.conjugate_penalty(beta)
+    gap = max(0.0, value - bound) / max(1.0, abs(value))
+    if program.status != cvxpy.OPTIMAL or gap > _GAP_TO_WARN_OF:
+        warnings.warn(
+            f"{solver} stopped short of the optimum (status {program.status!r}): the "
+            f"objective may be up to {gap:.2g} (relative) above it. Raise the limits "
+            f"of the solver through solver_options, try another solver, or "
+            f"standardise X.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return Solution(theta.value, beta, value, gap)
+
+
+def _loss_constraints(
+    problem: TaskProblem, loss: RowLoss, theta: Any, excess: Any
+) -> list[Any]:
+    """Return what ties the excess of each row to its value."""
+    if loss.epsilon is None:
+        signed = sparse.diags_array(loss.targets) @ problem.design
+        return [signed @ theta + excess >= 1.0]
+    return [
+        problem.design @ theta + excess >= loss.targets - loss.epsilon,
+        problem.design @ theta - excess <= loss.targets + loss.epsilon,
+    ]
+
+
+def _run(program: Any, solver: str, options: dict[str, Any]) -> None:
+    """Let cvxpy solve the program, or raise with the solver's words."""
+    try:
+        with warnings.catch_warnings():
+            # Said by the caller, with the gap.
+            warnings.filterwarnings("ignore", message="Solution may be inaccurate")
+            warnings.filterwarnings("ignore", message="The problem has an expression")
+            program.solve(solver=solver, ignore_dpp=True, **options)
+    except cvxpy.SolverError as error:
+        raise RuntimeError(
+            f"{solver} failed on the multi-task problem and left no solution: {error}"
+        ) from error
+    if program.status not in (
+        cvxpy.OPTIMAL,
+        cvxpy.OPTIMAL_INACCURATE,
+        cvxpy.USER_LIMIT,
+    ):
+        raise RuntimeError(
+            f"{solver} ended with status {program.status!r} on the multi-task problem, "
+            f"which always has a solution. Standardise X, or try another solver."
+        )
