@@ -25,8 +25,9 @@ class TrainingMonitor:
     max_iter : int
         The number of iterations that the fit may take.
 
-    X, y, groups : array-like
-        The training data as the user passed them.
+    X, y : array-like
+        The training data as the user passed them. Groups are not handed on: what
+        scikit-learn calls metadata goes to every scorer, and most take no groups.
 
     fitted_attributes : callable
         Returns the attributes that would make the estimator ready to predict now.
@@ -38,12 +39,10 @@ class TrainingMonitor:
         max_iter: int,
         X: Any,
         y: Any,
-        groups: Any,
         fitted_attributes: Callable[[], dict[str, Any]],
     ) -> None:
         self._estimator = estimator
-        metadata = {} if groups is None else {"groups": groups}
-        self._arguments = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+        self._arguments = {"estimator": estimator, "X": X, "y": y}
         self._fitted_attributes = fitted_attributes
         self._root = estimator._init_callback_context(max_subtasks=max_iter)
         self._root.call_on_fit_task_begin(**self._arguments)

@@ -269,7 +269,7 @@ class NetworkEstimator(CallbackSupportMixin, DomainEstimator):
             data = self._validate(X, y, sample_weight, *encoded)
             warm = self.warm_start and hasattr(self, "coefs_")
             start = self._current_state(data) if warm else None
-            self._train(data, start, (X, y, groups))
+            self._train(data, start, (X, y))
         return self
 
     def _partial_fit(
@@ -282,7 +282,7 @@ class NetworkEstimator(CallbackSupportMixin, DomainEstimator):
             known = self if fitted else known
             data = self._validate(X, y, sample_weight, *encoded, known, not fitted)
             start = self._current_state(data) if fitted else None
-            self._train(data, start, (X, y, groups), one_pass=True)
+            self._train(data, start, (X, y), one_pass=True)
         return self
 
     def _validate(
@@ -318,7 +318,7 @@ class NetworkEstimator(CallbackSupportMixin, DomainEstimator):
         self,
         data: TrainingData,
         start: NetworkState | None,
-        passed: tuple[Any, Any, Any],
+        passed: tuple[Any, Any],
         *,
         one_pass: bool = False,
     ) -> None:
@@ -423,7 +423,8 @@ class NetworkEstimator(CallbackSupportMixin, DomainEstimator):
         Over all training rows, of shape (n_domains, n_parameters).
         """
         network, rows, loss = self._in_training
-        return to_numpy(network.domain_gradients(network.forward(rows, loss)))
+        with network.looked_at():
+            return to_numpy(network.domain_gradients(network.forward(rows, loss)))
 
     def _decay(self, network: Network) -> torch.Tensor | None:
         """Return the factor of each parameter in the gradient of the L2 penalty."""
@@ -488,6 +489,8 @@ class NetworkEstimator(CallbackSupportMixin, DomainEstimator):
                 network = DenseNetwork.from_state(state, self.activation, dtype, device)
             parts = [
                 network.outputs(torch.tensor(part, dtype=dtype, device=device))
-                for part in np.split(X, range(_PREDICT_ROWS, len(X), _PREDICT_ROWS))
+                for part in np.split(
+                    np.ascontiguousarray(X), range(_PREDICT_ROWS, len(X), _PREDICT_ROWS)
+                )
             ]
             return torch.cat(parts).cpu().numpy()

@@ -6,7 +6,8 @@ It offers what `skdg._training.dense.DenseNetwork` offers; both agree to roundin
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -89,8 +90,9 @@ class ModuleNetwork:
         assert state.module is not None
         (head,), (offsets,) = state.coefs, state.intercepts
         values = {name: torch.tensor(array) for name, array in state.module.items()}
-        featurizer.load_state_dict(values)
+        # First the precision: values would be rounded to that of a new module.
         self._featurizer = featurizer.to(device, dtype)
+        featurizer.load_state_dict(values)
         named = list(featurizer.named_parameters())
         self._names = [name for name, _ in named]
         self._shapes = [*(p.shape for _, p in named), head.shape, offsets.shape]
@@ -113,15 +115,21 @@ class ModuleNetwork:
         }
         return NetworkState([to_numpy(head)], [to_numpy(offsets)], values)
 
+    @contextmanager
+    def looked_at(self) -> Iterator[None]:
+        """Keep the featurizer in evaluation mode, so that passes leave no trace."""
+        self._featurizer.eval()
+        try:
+            yield
+        finally:
+            self._featurizer.train()
+
     def outputs(self, inputs: Tensor) -> Tensor:
         """Return the outputs for `inputs`, with the featurizer in evaluation mode."""
         *featurizer, head, offsets = self.tensors(self.parameters)
         named = dict(zip(self._names, featurizer, strict=True))
-        self._featurizer.eval()
-        try:
+        with self.looked_at():
             features = torch.func.functional_call(self._featurizer, named, (inputs,))
-        finally:
-            self._featurizer.train()
         return torch.addmm(offsets, check_features(features, len(inputs)), head)
 
     def tensors(self, flat: Tensor) -> list[Tensor]:

@@ -12,6 +12,7 @@ A method contributes pure functions; the loop calls ``advance`` and knows no met
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -32,6 +33,9 @@ class Network(Protocol):
 
     def state(self) -> NetworkState:
         """Return a copy of the parameters as numpy arrays."""
+
+    def looked_at(self) -> AbstractContextManager[None]:
+        """Return a context in which passes leave no trace in the network."""
 
     def outputs(self, inputs: Tensor) -> Tensor:
         """Return the outputs for `inputs`."""

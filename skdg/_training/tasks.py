@@ -113,14 +113,14 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
             strange = ~np.isin(y, classes)
             if strange.any():
                 raise ValueError(
-                    f"y has the label {y[strange][0]!r} in row "
+                    f"y has the label {y[strange].tolist()[0]!r} in row "
                     f"{np.argmax(strange)}, which is not among classes={classes}."
                 )
             index = np.searchsorted(classes, y)
         if len(classes) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs samples of at least 2 classes in y, got "
-                f"only one class: {classes[0]!r}."
+                f"only one class: {classes.tolist()[0]!r}."
             )
         if self.class_weight is not None:
             by_class = compute_sample_weight(self.class_weight, y)

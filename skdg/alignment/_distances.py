@@ -5,8 +5,9 @@
 import torch
 from torch import Tensor
 
-# Multiples of 1 / (median squared distance), each the double of the one before.
-_MEDIAN_MULTIPLES = (0.25, 0.5, 1.0, 2.0, 4.0)
+# Multiples of 1 / (median squared distance): 1/4, 1/2, 1, 2 and 4.
+_SMALLEST_MULTIPLE = 0.25
+_N_MULTIPLES = 5
 # The fixed inverse widths of DomainBed.
 _PUBLISHED_GAMMAS = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 
@@ -65,25 +66,35 @@ def mmd_distance(features: Tensor, membership: Tensor, bandwidth: str) -> Tensor
     n_groups = membership.shape[1]
     if n_groups == 1:
         return features.sum() * 0.0
-    norms = features.square().sum(1)
-    distances = (norms[:, None] + norms - 2.0 * features @ features.T).clamp(min=0.0)
+    # Distances do not depend on the origin; their rounding errors do.
+    centred = features - features.detach().mean(0)
+    norms = centred.square().sum(1)
+    distances = (norms[:, None] + norms - 2.0 * centred @ centred.T).clamp(min=0.0)
     if bandwidth == "median":
-        kernel = _median_kernel(distances)
+        width = _typical_distance(distances.detach(), features.detach())
+        # Each kernel is the square of the one before, as its width is half.
+        kernels = [torch.exp(distances * (-_SMALLEST_MULTIPLE / width))]
+        for _ in range(_N_MULTIPLES - 1):
+            kernels.append(kernels[-1].square())
     else:
         kernels = [torch.exp(-gamma * distances) for gamma in _PUBLISHED_GAMMAS]
-        kernel = torch.stack(kernels).sum(0)
+    kernel = torch.stack(kernels).sum(0)
     between = membership.T @ kernel @ membership
     own = between.diagonal().sum()
     return (n_groups * own - between.sum()) * 2.0 / (n_groups * (n_groups - 1))
 
 
-def _median_kernel(distances: Tensor) -> Tensor:
-    """Sum kernels whose widths follow the median distance of different rows."""
-    off_diagonal = distances.detach()[~torch.eye(len(distances), dtype=torch.bool)]
-    median = off_diagonal.median().clamp(min=torch.finfo(distances.dtype).tiny)
-    kernel = torch.exp(distances * (-_MEDIAN_MULTIPLES[0] / median))
-    total = kernel
-    for _ in _MEDIAN_MULTIPLES[1:]:
-        kernel = kernel.square()
-        total = total + kernel
-    return total
+def _typical_distance(distances: Tensor, features: Tensor) -> Tensor:
+    """Return the median squared distance of different rows.
+
+    The mean takes its place where most rows are equal, and 1 where all are.
+    """
+    n_rows = len(distances)
+    if n_rows < 2:
+        return distances.new_ones(())
+    own = torch.eye(n_rows, dtype=torch.bool, device=distances.device)
+    median = distances[~own].median()
+    mean = distances.sum() / (n_rows * (n_rows - 1))
+    typical = torch.where(median > 1e-6 * mean, median, mean)
+    rounding = torch.finfo(distances.dtype).eps ** 2 * features.square().mean()
+    return torch.where(typical > rounding, typical, 1.0)

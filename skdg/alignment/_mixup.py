@@ -21,19 +21,15 @@ from skdg._training.tasks import NetworkClassifier, NetworkRegressor
 def mix(first: DomainRows, second: DomainRows, share: float) -> DomainRows:
     """Mix rows of two domains one by one, ``share`` of the first.
 
-    The loss of a mixed row is share * w_1 * loss(y_1) + (1 - share) * w_2 * loss(y_2).
-    Losses here are linear in the targets (or, squared, up to a constant), so that it is
-    the loss of one mixed target.
+    The loss of a mixed row is share * loss(y_1) + (1 - share) * loss(y_2). Losses here
+    are linear in the targets (or, squared, up to a constant), so that it is the loss of
+    one mixed target. Weights multiply, as if each repetition of a row met each of the
+    other.
     """
-    weight = torch.stack(
-        [share * first.sample_weight, (1.0 - share) * second.sample_weight]
-    )
-    total = weight.sum(0)
-    part = (weight[0] / total)[:, None]
     return DomainRows(
         share * first.inputs + (1.0 - share) * second.inputs,
-        part * first.targets + (1.0 - part) * second.targets,
-        total,
+        share * first.targets + (1.0 - share) * second.targets,
+        first.sample_weight * second.sample_weight,
         first.sizes,
     )
 

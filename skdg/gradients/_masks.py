@@ -14,7 +14,7 @@ from torch import Tensor
 
 from skdg._dataclass import estimator
 from skdg._training.estimators import NetworkEstimator
-from skdg._training.steps import DirectionStep, Step
+from skdg._training.steps import DirectionStep, RiskStep, Step
 from skdg._training.tasks import NetworkClassifier, NetworkRegressor
 
 # A mean of signs is a multiple of 1/S; rounding must not decide about equality.
@@ -63,7 +63,7 @@ class _ANDMask(NetworkEstimator):
     ----------
     agreement_threshold : float, default=1.0
         The absolute mean sign from which on the domains agree, ``tau`` in Notes. 1 asks
-        for the same sign in all domains; 0 gives the model of ERM.
+        for the same sign in all domains; 0 gives the model of ERM, bit for bit.
 
     Notes
     -----
@@ -89,6 +89,8 @@ class _ANDMask(NetworkEstimator):
     }
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
+        if self.agreement_threshold == 0:
+            return RiskStep()
         mask = partial(and_mask, threshold=float(self.agreement_threshold))
         return DirectionStep(partial(masked_mean, mask=mask))
 

@@ -220,8 +220,9 @@ class DomainScoreDisplay:
         # Unseen domains come last, at the bottom, where the eye compares them.
         domains.sort(key=lambda domain: domain not in seen)
         places = np.arange(len(domains))
+        spacing = min(0.12, 0.8 / len(self.scores))
         for index, (name, scores) in enumerate(self.scores.items()):
-            shift = 0.12 * (index - (len(self.scores) - 1) / 2)
+            shift = spacing * (index - (len(self.scores) - 1) / 2)
             values = [scores[domain] for domain in domains]
             ax.plot(values, places + shift, "o", label=name, color=f"C{index}")
         labels = [f"{d}" if d in seen else f"{d} (unseen)" for d in domains]

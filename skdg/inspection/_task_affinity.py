@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import squareform
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch, _safe_indexing
@@ -215,7 +216,7 @@ class TaskAffinityDisplay:
     ----------
     order_ : ndarray of shape (n_domains,)
         The tasks in the order in which they are drawn, from a hierarchical clustering
-        (average linkage) of the rows of the symmetric part.
+        (average linkage) of the symmetric part.
 
     ax_ : matplotlib Axes
         Where the picture was drawn.
@@ -325,9 +326,13 @@ class TaskAffinityDisplay:
         symmetric = (affinity + affinity.T) / 2.0
         self.order_ = np.arange(len(affinity))
         if len(affinity) > 2:
-            self.order_ = leaves_list(linkage(symmetric, "average"))
+            # A diagonal may mean something else, or nothing.
+            distance = symmetric.max() - symmetric
+            np.fill_diagonal(distance, 0.0)
+            tree = linkage(squareform(distance, checks=False), "average")
+            self.order_ = leaves_list(tree)
         shown = affinity[np.ix_(self.order_, self.order_)]
-        limit = np.abs(affinity).max()
+        limit = np.abs(affinity).max() or 1.0
         image = ax.imshow(shown, cmap=cmap, vmin=-limit, vmax=limit)
         ax.figure.colorbar(image, ax=ax, label="affinity")
         labels = [str(self.domains[index]) for index in self.order_]

@@ -275,7 +275,7 @@ class AnchorClassifier(ClassifierMixin, _Anchor):
             if len(classes) < 2:
                 raise ValueError(
                     f"AnchorClassifier needs samples of at least 2 classes in y, got "
-                    f"only one class: {classes[0]!r}."
+                    f"only one class: {classes.tolist()[0]!r}."
                 )
             weight = _check_sample_weight(
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True

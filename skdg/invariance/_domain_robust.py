@@ -38,7 +38,9 @@ def split_domains(
     rows = np.arange(len(codes))
     if fraction is None:
         return rows, rows
-    rng = check_random_state(random_state)
+    # None: numpy's global generator is left alone.
+    fresh = np.random.RandomState() if random_state is None else random_state
+    rng = check_random_state(fresh)
     held = np.zeros(len(codes), dtype=bool)
     for code in np.unique(codes):
         own = rng.permutation(rows[codes == code])
@@ -143,7 +145,7 @@ class _DomainRobust(DomainEstimator):
         """Return the loss of each row."""
         raise NotImplementedError
 
-    def _check_X(self, X: Any, *, reset: bool) -> Any:
+    def _check_input(self, X: Any, *, reset: bool) -> Any:
         """Leave a data frame as it is, for the models to see its columns."""
         if hasattr(X, "columns"):
             validate_data(self, X, skip_check_array=True, reset=reset)
@@ -177,7 +179,9 @@ class _DomainRobust(DomainEstimator):
         kept = np.flatnonzero(weight > 0)
         present, codes = np.unique(codes[kept], return_inverse=True)
         train, measure = split_domains(
-            codes, self.validation_fraction, self.random_state
+            codes,
+            self.validation_fraction,
+            self.random_state,
         )
         X_train, X_measure = (
             _safe_indexing(X, kept[rows]) for rows in (train, measure)
@@ -271,7 +275,7 @@ class DomainRobustClassifier(ClassifierMixin, _DomainRobust):
         """
         with self._unchanged_on_error():
             encoded = self._encode_domains(X, groups)
-            X = self._check_X(X, reset=True)
+            X = self._check_input(X, reset=True)
             y = _check_y(y, y_numeric=False, estimator=self)
             check_classification_targets(y)
             check_consistent_length(X, y)
@@ -282,7 +286,7 @@ class DomainRobustClassifier(ClassifierMixin, _DomainRobust):
             if len(self.classes_) < 2:
                 raise ValueError(
                     f"DomainRobustClassifier needs samples of at least 2 classes in y, "
-                    f"got only one class: {self.classes_[0]!r}."
+                    f"got only one class: {self.classes_.tolist()[0]!r}."
                 )
             self._fit_rounds(X, y, weight, *encoded)
         return self
@@ -307,7 +311,7 @@ class DomainRobustClassifier(ClassifierMixin, _DomainRobust):
 
     def _average(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        X = self._check_X(X, reset=False)
+        X = self._check_input(X, reset=False)
         votes = [self._probabilities(model, X) for model in self.estimators_]
         return np.mean(votes, axis=0)
 
@@ -396,7 +400,7 @@ class DomainRobustRegressor(RegressorMixin, _DomainRobust):
         """
         with self._unchanged_on_error():
             encoded = self._encode_domains(X, groups)
-            X = self._check_X(X, reset=True)
+            X = self._check_input(X, reset=True)
             y = _check_y(y, y_numeric=True, estimator=self)
             check_consistent_length(X, y)
             weight = _check_sample_weight(
@@ -425,5 +429,5 @@ class DomainRobustRegressor(RegressorMixin, _DomainRobust):
             Predicted values.
         """
         check_is_fitted(self)
-        X = self._check_X(X, reset=False)
+        X = self._check_input(X, reset=False)
         return np.mean([model.predict(X) for model in self.estimators_], axis=0)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import ClassVar
 
 import numpy as np
+import torch
 from sklearn.utils._param_validation import StrOptions
 from torch import Tensor
 
@@ -32,10 +33,12 @@ def irm_penalty(
     slope = batch.rows.mean(slopes)
     if estimate == "squared":
         return slope.square().mean()
-    # The mean of products of different rows. Weights count repetitions of a row.
+    # The mean of products of different rows; 0 for a single one, which has no partner.
+    # Weights count repetitions of a row, so their sum is the number of rows.
     n = batch.rows.mass[:, None]
     own = batch.rows.mean(slopes.square())
-    return ((n * slope.square() - own) / (n - 1.0).clamp(min=1.0)).mean()
+    products = (n * slope.square() - own) / (n - 1.0).clamp(min=1e-6)
+    return torch.where(n > 1.0, products, 0.0).mean()
 
 
 @estimator
@@ -58,7 +61,8 @@ class _IRM(PenalizedEstimator):
         How the squared gradient is estimated from a batch: by the square of its mean,
         which is too large by the mean's variance, or by the mean product of different
         rows, which is unbiased and can be negative. On all rows there is little
-        difference.
+        difference. For the latter sample weights must count rows: a domain of total
+        weight 1 or less contributes 0.
 
     Notes
     -----

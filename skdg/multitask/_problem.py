@@ -270,14 +270,14 @@ def solve(
     program = cvxpy.Problem(cvxpy.Minimize(penalty + cost), constraints)
     tight = _DEFAULT_OPTIONS if solver == _DEFAULT_SOLVER else {}
     _run(program, solver, {**tight, **(options or {})})
-    beta = sum(
-        sign * np.asarray(constraint.dual_value)
-        for sign, constraint in zip((1.0, -1.0), constraints, strict=False)
-    )
+    found = np.asarray(theta.value)
+    beta = np.asarray(constraints[0].dual_value)
+    if loss.epsilon is not None:
+        beta = beta - constraints[1].dual_value
     if loss.epsilon is None:
         beta = loss.targets * beta
     beta = loss.make_feasible(beta, balanced=problem.has_offset)
-    value = loss.value(problem.design @ theta.value) + problem.penalty(theta.value)
+    value = loss.value(problem.design @ found) + problem.penalty(found)
     bound = loss.dual_value(beta) - problem.conjugate_penalty(beta)
     gap = max(0.0, value - bound) / max(1.0, abs(value))
     if program.status != cvxpy.OPTIMAL or gap > _GAP_TO_WARN_OF:
@@ -289,7 +289,7 @@ def solve(
             ConvergenceWarning,
             stacklevel=2,
         )
-    return Solution(theta.value, beta, value, gap)
+    return Solution(found, beta, value, gap)
 
 
 def _loss_constraints(

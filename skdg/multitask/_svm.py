@@ -294,7 +294,7 @@ class MultiTaskLinearSVC(ClassifierMixin, _MultiTaskLinearSVM):
             if len(self.classes_) < 2:
                 raise ValueError(
                     f"MultiTaskLinearSVC needs samples of at least 2 classes in y, got "
-                    f"only one class: {self.classes_[0]!r}."
+                    f"only one class: {self.classes_.tolist()[0]!r}."
                 )
             weight = _check_sample_weight(
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
@@ -504,7 +504,7 @@ class MultiTaskLinearSVR(RegressorMixin, _MultiTaskLinearSVM):
             loss = RowLoss(y.astype(np.float64), weight, squared, float(self.epsilon))
             (solution,) = self._solve_all(X, [loss], *encoded)
             self.coef_, self.task_coef_ = self.coef_[0], self.task_coef_[:, 0]
-            self.intercept_ = float(self.intercept_[0])
+            self.intercept_: Any = float(self.intercept_[0])
             self.task_intercept_ = self.task_intercept_[:, 0]
             self.objective_, self.dual_gap_ = solution.objective, solution.gap
         return self

@@ -126,7 +126,8 @@ def leave_one_domain_out(
     all held-out domains, never takes part in a fit. With a domain held out, methods are
     fitted on the other rows of the other domains. Their in-domain score is the mean
     over those domains of the score on the fifth; their unseen score is that on all rows
-    of the held-out domain. Columns are prepared by what the rows of the fit say.
+    of the held-out domain. A method that has a model for each domain uses it where it
+    knows the domain. Columns are prepared by what the rows of the fit say.
 
     Parameters
     ----------

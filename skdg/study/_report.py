@@ -4,13 +4,14 @@
 
 import csv
 import math
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, fields
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO, cast
 
 from rich import box
 from rich.console import Console
@@ -32,13 +33,26 @@ from skdg.study._table import DomainTable
 _MAX_LISTED = 10
 
 
+class _Log:
+    """A stream without the blanks with which rich fills lines up."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._stream.write(re.sub(r" +$", "", text, flags=re.MULTILINE))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 def make_console(stream: TextIO) -> Console:
     """Return a console that writes plain text where nobody watches a terminal."""
     console = Console(file=stream, highlight=False)
-    if not console.is_terminal:
-        # A log has no width of its own, and 80 columns would break lines.
-        console = Console(file=stream, highlight=False, width=110)
-    return console
+    if console.is_terminal:
+        return console
+    # A log has no width of its own, and 80 columns would break lines.
+    return Console(file=cast(TextIO, _Log(stream)), highlight=False, width=110)
 
 
 def show_table(console: Console, table: DomainTable) -> None:
@@ -170,9 +184,10 @@ def show_results(
         pad_edge=False,
     )
     result.add_column("method", no_wrap=True)
-    for column in ("in-domain", "unseen, mean", "unseen, worst"):
-        result.add_column(column, justify="right")
-    result.add_column("worst unseen domain", overflow="fold")
+    # Two lines of header let the table fit into 80 columns.
+    for column in ("in-domain", "unseen\nmean", "unseen\nworst"):
+        result.add_column(column, justify="right", no_wrap=True)
+    result.add_column("worst unseen\ndomain", overflow="fold")
     result.add_column("seconds", justify="right", no_wrap=True)
     whole = [s for s in summaries if s.n_done == n_domains]
     best = {
@@ -187,7 +202,7 @@ def show_results(
             result.add_row(escape(s.method), "failed", "", "", "", "")
             continue
         partly = s.n_done < n_domains
-        name = escape(s.method) + (f" ({s.n_done} of {n_domains})" if partly else "")
+        name = escape(s.method) + (f" ({s.n_done}/{n_domains})" if partly else "")
         cells = []
         for key, top in best.items():
             value = getattr(s, key)

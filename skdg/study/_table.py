@@ -194,7 +194,7 @@ def _choose_rows(
         small = [str(label) for label in labels[sizes < MIN_ROWS]]
         shown = ", ".join(small[:3]) + (", ..." if len(small) > 3 else "")
         notices.append(
-            f"{len(small)} domains with fewer than {MIN_ROWS} rows left out: {shown}."
+            f"Domains with fewer than {MIN_ROWS} rows left out ({len(small)}): {shown}."
         )
     if max_domains is not None and len(kept) > max_domains:
         notices.append(

@@ -1,0 +1,166 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+import matplotlib as mpl
+import numpy as np
+import pytest
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import accuracy_score, mean_absolute_error, r2_score
+
+from skdg.inspection import DomainScoreDisplay
+from skdg.invariance import ERMClassifier, ERMRegressor
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+def make_rows(seed=0):
+    rng = np.random.default_rng(seed)
+    groups = np.repeat(["unseen", "west", "east"], [20, 9, 14])
+    X = rng.normal(size=(43, 3))
+    return X, X[:, 0] + rng.normal(size=43), groups
+
+
+def fit(model, X, y, groups):
+    seen = groups != "unseen"
+    options = {"groups": groups[seen]} if hasattr(model, "max_iter") else {}
+    if isinstance(model, LogisticRegression):
+        options = {}
+    return model.fit(X[seen], y[seen], **options)
+
+
+def by_domain(metric, y, predicted, groups):
+    return {
+        e: metric(
+            [a for a, g in zip(y, groups, strict=True) if g == e],
+            [a for a, g in zip(predicted, groups, strict=True) if g == e],
+        )
+        for e in ("east", "unseen", "west")
+    }
+
+
+def test_scores_are_those_of_the_rows_of_each_domain():
+    X, y, groups = make_rows()
+    labels = (y > 0).astype(int)
+    models = {
+        "ERM": fit(ERMClassifier(max_iter=20, random_state=0), X, labels, groups),
+        "pooled": fit(LogisticRegression(), X, labels, groups),
+    }
+    display = DomainScoreDisplay.from_estimator(models, X, labels, groups=groups)
+    for name, model in models.items():
+        expected = by_domain(accuracy_score, labels, model.predict(X), groups)
+        assert display.scores[name] == pytest.approx(expected)
+    assert set(display.seen) == {"east", "west"}
+    assert display.score_name == "accuracy score"
+
+
+def test_regressors_are_scored_by_r2_unless_told_otherwise():
+    X, y, groups = make_rows()
+    model = fit(ERMRegressor(max_iter=20, random_state=0), X, y, groups)
+    predicted = model.predict(X)
+    for metric, expected in ((None, r2_score), (mean_absolute_error,) * 2):
+        display = DomainScoreDisplay.from_estimator(
+            model, X, y, groups=groups, metric=metric
+        )
+        assert display.scores == {
+            "ERMRegressor": pytest.approx(by_domain(expected, y, predicted, groups))
+        }
+        assert display.score_name == expected.__name__.replace("_", " ")
+
+
+def test_from_predictions_of_one_model_and_of_several():
+    _, y, groups = make_rows()
+    labels, zeros = (y > 0).astype(int), np.zeros(43, dtype=int)
+    one = DomainScoreDisplay.from_predictions(labels, zeros, groups=groups, seen=[])
+    expected = by_domain(accuracy_score, labels, zeros, groups)
+    assert one.scores == {"predictions": pytest.approx(expected)}
+    several = DomainScoreDisplay.from_predictions(
+        labels, {"none": zeros, "all": 1 - zeros}, groups=groups, seen=["east"]
+    )
+    for e, score in several.scores["all"].items():
+        assert score == pytest.approx(1 - several.scores["none"][e])
+
+
+def test_models_that_do_not_know_their_domains_need_to_be_told():
+    X, y, groups = make_rows()
+    model = LinearRegression().fit(X, y)
+    with pytest.raises(ValueError, match="pass their labels as seen="):
+        DomainScoreDisplay.from_estimator(model, X, y, groups=groups)
+    display = DomainScoreDisplay.from_estimator(
+        model, X, y, groups=groups, seen=["west"]
+    )
+    assert list(display.seen) == ["west"]
+
+
+SCORES = {
+    "first": {"a": 0.9, "b": 0.5, "c": 0.7, "d": 0.4},
+    "second": {"a": 0.8, "b": 0.6, "c": 0.7, "d": 0.3},
+}
+
+
+def test_frame_has_a_row_per_model_and_domain():
+    frame = DomainScoreDisplay(SCORES, ["a", "c"]).frame()
+    assert frame.columns.tolist() == ["estimator", "domain", "seen", "score"]
+    assert frame["estimator"].tolist() == ["first"] * 4 + ["second"] * 4
+    assert frame["domain"].tolist() == list("abcd") * 2
+    assert frame["seen"].tolist() == [True, False, True, False] * 2
+    assert frame["score"].tolist() == [0.9, 0.5, 0.7, 0.4, 0.8, 0.6, 0.7, 0.3]
+
+
+def test_plot_draws_points_with_unseen_domains_last():
+    display = DomainScoreDisplay(SCORES, ["a", "c"], score_name="accuracy")
+    assert display.plot() is display
+    ax = display.ax_
+    assert display.figure_ is ax.figure
+    labels = [text.get_text() for text in ax.get_yticklabels()]
+    assert labels == ["a", "c", "b (unseen)", "d (unseen)"]
+    np.testing.assert_array_equal(ax.get_yticks(), [0, 1, 2, 3])
+    assert [line.get_label() for line in ax.lines] == ["first", "second"]
+    for line in ax.lines:
+        scores = SCORES[line.get_label()]
+        np.testing.assert_array_equal(line.get_xdata(), [scores[e] for e in "acbd"])
+        # Near the place of the domain, above or below the other model.
+        assert np.abs(line.get_ydata() - np.arange(4)).max() < 0.25
+    shifts = [line.get_ydata()[0] for line in ax.lines]
+    assert shifts == pytest.approx([-0.06, 0.06])
+    # The last domain is at the bottom, and unseen ones are shaded.
+    assert ax.get_ylim()[0] > 3 > 0 > ax.get_ylim()[1]
+    shaded = sorted((patch.get_y(), patch.get_height()) for patch in ax.patches)
+    np.testing.assert_allclose(shaded, [(1.5, 1.0), (2.5, 1.0)])
+    assert ax.get_xlabel() == "accuracy"
+    assert ax.get_ylabel() == "domain"
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert texts == ["first", "second"]
+
+
+def test_plot_draws_into_given_axes():
+    axes = plt.subplots(1, 2)[1]
+    _, y, groups = make_rows()
+    display = DomainScoreDisplay.from_predictions(
+        y > 0, y > 1, groups=groups, seen=["east"], ax=axes[0], plot=True
+    )
+    assert display.ax_ is axes[0]
+    assert not axes[1].lines
+    assert len(plt.get_fignums()) == 1
+
+
+def test_nothing_is_drawn_unasked():
+    _, y, groups = make_rows()
+    display = DomainScoreDisplay.from_predictions(
+        y > 0, y > 1, groups=groups, seen=["east"]
+    )
+    assert not hasattr(display, "ax_")
+    assert plt.get_fignums() == []
+
+
+def test_many_models_stay_near_their_domain():
+    many = {f"m{k}": {"a": 0.1 * k, "b": 0.5} for k in range(14)}
+    ax = DomainScoreDisplay(many, ["a"]).plot().ax_
+    places = np.array([line.get_ydata() for line in ax.lines])
+    # No point of the domain "a" comes as low as one of "b".
+    assert places[:, 0].max() < places[:, 1].min()
