@@ -272,7 +272,7 @@ class DenseNetwork:
         input_tangents = [rows.inputs]
         last = len(self._layers) - 1
         for layer, (weights, _) in enumerate(self._layers):
-            tangent = _rows_times_domain(self._inputs[layer], moves[layer][0], rows)
+            tangent = rows.times(self._inputs[layer], moves[layer][0])
             tangent += moves[layer][1][rows.domain]
             if layer:
                 tangent.addmm_(input_tangents[layer], weights)
@@ -291,21 +291,10 @@ class DenseNetwork:
                 break
             weights.addmm_(input_tangents[layer].T, self._deltas[layer])
             delta_tangent = delta_tangent @ self._layers[layer][0].T
-            delta_tangent += _rows_times_domain(
-                self._deltas[layer], moves[layer][0].mT, rows
-            )
+            delta_tangent += rows.times(self._deltas[layer], moves[layer][0].mT)
             self._activation.chain_(delta_tangent, self._inputs[layer])
             if self._activation.curvature is not None:
                 upstream = self._deltas[layer] @ self._layers[layer][0].T
                 curvature = self._activation.curvature(self._inputs[layer])
                 delta_tangent += upstream * curvature * input_tangents[layer]
         return self._gradient
-
-
-def _rows_times_domain(values: Tensor, matrices: Tensor, rows: DomainRows) -> Tensor:
-    """Multiply the rows of each domain by that domain's matrix."""
-    if rows.equal_size is not None:
-        shape = (rows.n_domains, rows.equal_size, -1)
-        return torch.bmm(values.reshape(shape), matrices).flatten(0, 1)
-    parts = zip(values.split(rows.sizes), matrices, strict=True)
-    return torch.cat([part @ matrix for part, matrix in parts])

@@ -213,6 +213,13 @@ class NetworkEstimator(CallbackSupportMixin, DomainEstimator):
         "random_state": ["random_state"],
     }
 
+    # Not every fit sets these.
+    _optional_attributes: ClassVar[tuple[str, ...]] = (
+        "coef_",
+        "intercept_",
+        "module_state_",
+    )
+
     __metadata_request__partial_fit: ClassVar[dict[str, bool]] = {"groups": True}
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
@@ -337,11 +344,7 @@ class NetworkEstimator(CallbackSupportMixin, DomainEstimator):
                 self.optimizer,
                 self.learning_rate_init,
                 decay=self._decay(network),
-                decline_over=(
-                    max_iter
-                    if self.learning_rate == "cosine" and not one_pass
-                    else None
-                ),
+                declining=self.learning_rate == "cosine" and not one_pass,
             )
             if one_pass and start is not None:
                 optimizer.set_state(self._optimizer_state)
@@ -365,7 +368,7 @@ class NetworkEstimator(CallbackSupportMixin, DomainEstimator):
                 )
             finally:
                 del self._in_training
-            for name in ("coef_", "intercept_", "module_state_"):
+            for name in self._optional_attributes:
                 self.__dict__.pop(name, None)  # of a last fit with other layers
             self.__dict__.update(attributes())
         history["risk"] = history["risk"][:, data.places]
@@ -387,18 +390,30 @@ class NetworkEstimator(CallbackSupportMixin, DomainEstimator):
         """Make the network, from `start` or from newly drawn values."""
         inputs = data.rows.inputs
         n_features, n_outputs = inputs.shape[1], data.targets.values.shape[1]
+        featurizer = None
         if self.module is not None:
             featurizer = build_featurizer(self.module, n_features)
             if start is None:
                 width = featurizer_width(featurizer, inputs)
                 start = initial_module_state(featurizer, width, n_outputs, random_state)
-            return ModuleNetwork(featurizer, start, inputs.dtype, inputs.device)
-        if start is None:
+        elif start is None:
             sizes = (n_features, *self.hidden_layer_sizes, n_outputs)
             start = initial_dense_state(sizes, self.activation, random_state)
-        return DenseNetwork.from_state(
-            start, self.activation, inputs.dtype, inputs.device
-        )
+        return self._build_network(start, featurizer, data)
+
+    def _build_network(
+        self,
+        state: NetworkState,
+        featurizer: torch.nn.Module | None,
+        data: TrainingData,
+    ) -> Network:
+        """Make the network that is trained; without a featurizer it is dense."""
+        inputs = data.rows.inputs
+        if featurizer is None:
+            return DenseNetwork.from_state(
+                state, self.activation, inputs.dtype, inputs.device
+            )
+        return ModuleNetwork(featurizer, state, inputs.dtype, inputs.device)
 
     def _module_seed(
         self, random_state: np.random.RandomState, device: torch.device
@@ -476,10 +491,16 @@ class NetworkEstimator(CallbackSupportMixin, DomainEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
         device = resolve_device(self.device, fitting=False)
-        dtype = resolve_dtype(self.coefs_[0].dtype, device)
         state = NetworkState(
             self.coefs_, self.intercepts_, getattr(self, "module_state_", None)
         )
+        return self._run(state, X, device)
+
+    def _run(
+        self, state: NetworkState, X: np.ndarray, device: torch.device
+    ) -> np.ndarray:
+        """Return the outputs of a network for checked rows."""
+        dtype = resolve_dtype(state.coefs[0].dtype, device)
         with torch.no_grad(), self._module_seed(np.random.RandomState(0), device):
             network: Network
             if self.module is not None:

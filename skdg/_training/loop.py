@@ -79,6 +79,7 @@ def train(
     names = ["risk", *step.penalty_names]
     for iteration in range(first_iter, first_iter + max_iter):
         rows = next(batches)
+        optimizer.set_progress((iteration - first_iter) / max_iter)
         recent.append(step.advance(network, rows, loss, optimizer, iteration))
         stop = iteration_ends()
         last = stop or iteration == first_iter + max_iter - 1

@@ -28,8 +28,8 @@ class Optimizer:
     decay : Tensor of shape (n_parameters,) or None
         Gradient of the L2 penalty is ``decay * parameters``; None for no penalty.
 
-    decline_over : int or None
-        If given, the step size falls to 0 along half a cosine over so many steps.
+    declining : bool
+        Whether the step size falls to 0 along half a cosine, see `set_progress`.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Optimizer:
         learning_rate: float,
         *,
         decay: Tensor | None = None,
-        decline_over: int | None = None,
+        declining: bool = False,
     ) -> None:
         self._vector = parameters
         self._decay = decay
@@ -47,8 +47,7 @@ class Optimizer:
         rule = torch.optim.Adam if kind == "adam" else torch.optim.SGD
         self._rule = rule([self._parameter], lr=learning_rate, fused=True)
         self._learning_rate = learning_rate
-        self._decline_over = decline_over
-        self._n_steps = 0
+        self._declining = declining
 
     def apply(self, gradient: Tensor, scale: float = 1.0) -> None:
         """Take one step along `gradient`, of an objective multiplied by `scale`.
@@ -58,13 +57,14 @@ class Optimizer:
         """
         if self._decay is not None:
             gradient.addcmul_(self._decay, self._vector, value=scale)
-        if self._decline_over:
-            progress = min(1.0, self._n_steps / self._decline_over)
-            rate = self._learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))
-            self._rule.param_groups[0]["lr"] = rate
         self._parameter.grad = gradient
         self._rule.step()
-        self._n_steps += 1
+
+    def set_progress(self, share: float) -> None:
+        """Say what share of training is done, for a declining step size."""
+        if self._declining:
+            rate = self._learning_rate * 0.5 * (1.0 + math.cos(math.pi * share))
+            self._rule.param_groups[0]["lr"] = rate
 
     def restart(self) -> None:
         """Forget all moments, as if no step had been taken."""

@@ -87,6 +87,17 @@ class DomainRows:
         parts = zip(left.split(self.sizes), right.split(self.sizes), strict=True)
         return torch.stack([a.T @ b for a, b in parts])
 
+    def times(self, values: Tensor, matrices: Tensor) -> Tensor:
+        """Multiply the rows of each domain by that domain's matrix.
+
+        For values of shape (n_rows, n_in), matrices of shape (n_domains, n_in, n_out).
+        """
+        if self.equal_size is not None:
+            shape = (self.n_domains, self.equal_size, -1)
+            return torch.bmm(values.reshape(shape), matrices).flatten(0, 1)
+        parts = zip(values.split(self.sizes), matrices, strict=True)
+        return torch.cat([part @ matrix for part, matrix in parts])
+
     def take(self, index: Tensor, sizes: tuple[int, ...]) -> "DomainRows":
         """Return the rows at `index`, which must be ordered by domain."""
         return DomainRows(

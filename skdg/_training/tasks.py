@@ -145,8 +145,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         ndarray of shape (n_samples,) or (n_samples, n_classes)
             Log-odds of ``classes_[1]`` for two classes, else a score per class.
         """
-        outputs = self._outputs(X)
-        return outputs[:, 0] if len(self.classes_) == 2 else outputs
+        return self._decision(self._outputs(X))
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each class.
@@ -161,11 +160,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         ndarray of shape (n_samples, n_classes)
             Probabilities, in the order of `classes_`.
         """
-        outputs = self._outputs(X)
-        if len(self.classes_) == 2:
-            positive = expit(outputs)
-            return np.hstack([1.0 - positive, positive])
-        return softmax(outputs, axis=1)
+        return self._probabilities(self._outputs(X))
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable class.
@@ -180,7 +175,21 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         ndarray of shape (n_samples,)
             Class labels.
         """
-        outputs = self._outputs(X)
+        return self._labels(self._outputs(X))
+
+    def _decision(self, outputs: np.ndarray) -> np.ndarray:
+        """Turn outputs into what `decision_function` returns."""
+        return outputs[:, 0] if len(self.classes_) == 2 else outputs
+
+    def _probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Turn outputs into what `predict_proba` returns."""
+        if len(self.classes_) == 2:
+            positive = expit(outputs)
+            return np.hstack([1.0 - positive, positive])
+        return softmax(outputs, axis=1)
+
+    def _labels(self, outputs: np.ndarray) -> np.ndarray:
+        """Turn outputs into what `predict` returns."""
         if len(self.classes_) == 2:
             return self.classes_[(outputs[:, 0] > 0).astype(np.intp)]
         return self.classes_[outputs.argmax(1)]
@@ -292,7 +301,10 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
             Predicted values, in the shape of the y of fit.
         """
-        outputs = self._outputs(X)
+        return self._values(self._outputs(X))
+
+    def _values(self, outputs: np.ndarray) -> np.ndarray:
+        """Turn outputs into what `predict` returns."""
         return outputs[:, 0] if self._one_dimensional else outputs
 
     def __sklearn_tags__(self) -> Tags:

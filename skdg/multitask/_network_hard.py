@@ -129,11 +129,11 @@ class MultiHeadNetwork(DenseNetwork):
         wide = heads_side_by_side(state, places)
         plain = DenseNetwork.from_state(wide, activation, dtype, device)
         super().__init__(plain.layer_sizes, activation, plain.parameters)
-        self._places = places
+        self.places = places
 
     def state(self) -> NetworkState:
         """Return a copy of the parameters as numpy arrays, heads by task."""
-        return heads_by_task(super().state(), self._places)
+        return heads_by_task(super().state(), self.places)
 
     def forward(self, rows: DomainRows, loss: Loss) -> DomainBatch:
         """Run the network on `rows`; the outputs are those of all heads."""
@@ -170,11 +170,11 @@ class MultiHeadModuleNetwork(ModuleNetwork):
         device: torch.device,
     ) -> None:
         super().__init__(featurizer, heads_side_by_side(state, places), dtype, device)
-        self._places = places
+        self.places = places
 
     def state(self) -> NetworkState:
         """Return a copy of parameters and buffers as numpy arrays, heads by task."""
-        return heads_by_task(super().state(), self._places)
+        return heads_by_task(super().state(), self.places)
 
     def forward(self, rows: DomainRows, loss: Loss) -> DomainBatch:
         """Run the network on `rows`; the outputs are those of all heads."""

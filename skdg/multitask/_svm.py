@@ -39,9 +39,12 @@ class _MultiTaskLinearSVM(DomainEstimator):
 
     Parameters
     ----------
-    lambda_shared : float, default=1.0
+    lambda_shared : float, default=0.01
         Weight of the squared norm of the shared coefficients, ``lambda_2`` in Notes.
-        Large: each domain has a model of its own, and the shared model tends to 0.
+        Large: each domain has a model of its own, and the shared model tends to 0. The
+        default is small beside `lambda_task`, since domains that were not seen are left
+        with the shared model: w_0 is lambda_1 / (lambda_1 + lambda_2) times the mean of
+        the w_t.
 
     lambda_task : float, default=1.0
         Weight of the mean squared norm of the domains' deviations, ``lambda_1`` in
@@ -78,7 +81,7 @@ class _MultiTaskLinearSVM(DomainEstimator):
     .. [1] T. Evgeniou and M. Pontil, "Regularized multi-task learning", KDD 2004.
     """
 
-    lambda_shared: float = 1.0
+    lambda_shared: float = 0.01
     lambda_task: float = 1.0
     fit_intercept: bool = True
     solver: str = "auto"

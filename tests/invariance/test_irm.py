@@ -216,7 +216,7 @@ def test_weight_is_the_number_of_repetitions(dummy, estimate):
     )
 
 
-@pytest.mark.parametrize("weight", [1e-3, 0.2, 1.0, 5.0])
+@pytest.mark.parametrize("weight", [0.3, 1.0, 5.0])
 def test_unbiased_of_equal_rows_is_their_squared_gradient(weight):
     # Whatever their weight: the product of any two of them is just that.
     problem = Problem("regression", (4,), weighted=False)

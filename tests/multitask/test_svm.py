@@ -151,7 +151,8 @@ def test_deviations_sum_to_mu_times_the_shared_part():
 
 def test_large_lambda_task_is_one_pooled_machine():
     X, y, groups = tasks()
-    model = MultiTaskLinearSVC(lambda_task=1e7).fit(X, y, groups=groups)
+    model = MultiTaskLinearSVC(lambda_shared=1.0, lambda_task=1e7)
+    model.fit(X, y, groups=groups)
     # |w|^2 + sum of losses is 2 * (|w|^2 / 2 + C * sum of losses) with C = 1/2.
     pooled = SVC(kernel="linear", C=0.5, tol=1e-10).fit(X, y)
     np.testing.assert_allclose(model.coef_, pooled.coef_, atol=1e-4)

@@ -135,6 +135,9 @@ class RecordingOptimizer:
         self.gradients.append(gradient.clone())
         self.scales.append(scale)
 
+    def set_progress(self, share):
+        """Steps have no schedule of their own."""
+
     def restart(self):
         self.restarts.append(len(self.gradients))
 

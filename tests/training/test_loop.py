@@ -26,7 +26,7 @@ class Script:
         self._risks = risks or (lambda iteration: [1.0] * N_DOMAINS)
         self._penalties = [values for _, values in penalties]
         self._parameters = parameters or (lambda iteration: 0.0)
-        self.iterations = []
+        self.iterations, self.progress = [], []
 
     def advance(self, network, rows, loss, optimizer, iteration):
         self.iterations.append(iteration)
@@ -45,7 +45,8 @@ def run(make_rows):
         rows = make_rows("regression", (4,) * N_DOMAINS)
         network = SimpleNamespace(parameters=torch.zeros(2))
         batches = itertools.repeat(rows)
-        return train(network, batches, SQUARED_ERROR, step, None, **kw)
+        optimizer = SimpleNamespace(set_progress=step.progress.append)
+        return train(network, batches, SQUARED_ERROR, step, optimizer, **kw)
 
     return run
 
@@ -60,6 +61,7 @@ def test_history_has_a_row_per_iteration(run, max_iter, first_iter):
     history = run(step, max_iter=max_iter, first_iter=first_iter)
     numbers = np.arange(first_iter, first_iter + max_iter)
     assert step.iterations == numbers.tolist()
+    np.testing.assert_allclose(step.progress, np.arange(max_iter) / max_iter)
     assert set(history) == {"risk", "penalty", "other"}
     expected = np.stack([1.0 + numbers / 1e3, 0 * numbers + 2, 3.0 - numbers / 1e3], 1)
     np.testing.assert_allclose(history["risk"], expected, rtol=1e-15)

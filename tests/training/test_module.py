@@ -166,7 +166,7 @@ def test_training_agrees_with_the_dense_network(
             itertools.repeat(rows),
             loss,
             make_step(),
-            Optimizer(network.parameters, kind, 0.02, decline_over=8),
+            Optimizer(network.parameters, kind, 0.02, declining=True),
             max_iter=8,
         )
         for network in (twins.module, twins.dense)

@@ -58,6 +58,19 @@ def test_products_are_loops_over_rows(make_rows, sizes):
 
 
 @SIZES
+def test_times_are_loops_over_rows(make_rows, sizes):
+    rows = make_rows("regression", sizes)
+    rng = np.random.default_rng(2)
+    values = rng.normal(size=(sum(sizes), 2))
+    matrices = rng.normal(size=(len(sizes), 2, 3))
+    found = rows.times(torch.tensor(values), torch.tensor(matrices))
+    for domain in range(len(sizes)):
+        for row in own_rows(sizes, domain):
+            expected = values[row] @ matrices[domain]
+            np.testing.assert_allclose(found[row], expected, rtol=1e-12)
+
+
+@SIZES
 def test_weights(make_rows, sizes):
     rows = make_rows("regression", sizes)
     weight = rows.sample_weight.numpy()
