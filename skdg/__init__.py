@@ -16,6 +16,7 @@ from skdg.exceptions import DivergenceError, SingleDomainWarning
 __version__ = version("skdg")
 
 _SUBMODULES = (
+    "alignment",
     "base",
     "datasets",
     "exceptions",

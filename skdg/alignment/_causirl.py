@@ -121,7 +121,7 @@ class CausIRLClassifier(_CausIRL, NetworkClassifier):
 
     Examples
     --------
-    >>> from skdg import CausIRLClassifier
+    >>> from skdg.alignment import CausIRLClassifier
     >>> from skdg.datasets import make_fish_linear
     >>> X, y, groups = make_fish_linear(random_state=0)
     >>> model = CausIRLClassifier(random_state=0, max_iter=20)
@@ -140,7 +140,7 @@ class CausIRLRegressor(_CausIRL, NetworkRegressor):
 
     Examples
     --------
-    >>> from skdg import CausIRLRegressor
+    >>> from skdg.alignment import CausIRLRegressor
     >>> from skdg.datasets import make_irm_sem
     >>> X, y, groups = make_irm_sem("FOU", n_samples=100, random_state=0)
     >>> model = CausIRLRegressor(random_state=0, max_iter=20)

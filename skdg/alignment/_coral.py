@@ -72,7 +72,7 @@ class CORALClassifier(_CORAL, NetworkClassifier):
 
     Examples
     --------
-    >>> from skdg import CORALClassifier
+    >>> from skdg.alignment import CORALClassifier
     >>> from skdg.datasets import make_fish_linear
     >>> X, y, groups = make_fish_linear(random_state=0)
     >>> CORALClassifier(random_state=0).fit(X, y, groups=groups).n_domains_
@@ -90,7 +90,7 @@ class CORALRegressor(_CORAL, NetworkRegressor):
 
     Examples
     --------
-    >>> from skdg import CORALRegressor
+    >>> from skdg.alignment import CORALRegressor
     >>> from skdg.datasets import make_irm_sem
     >>> X, y, groups = make_irm_sem("FOU", random_state=0)
     >>> CORALRegressor(random_state=0).fit(X, y, groups=groups).n_domains_

@@ -100,7 +100,7 @@ class DANNClassifier(_DANN, NetworkClassifier):
 
     Examples
     --------
-    >>> from skdg import DANNClassifier
+    >>> from skdg.alignment import DANNClassifier
     >>> from skdg.datasets import make_fish_linear
     >>> X, y, groups = make_fish_linear(random_state=0)
     >>> DANNClassifier(random_state=0).fit(X, y, groups=groups).n_domains_
@@ -118,7 +118,7 @@ class DANNRegressor(_DANN, NetworkRegressor):
 
     Examples
     --------
-    >>> from skdg import DANNRegressor
+    >>> from skdg.alignment import DANNRegressor
     >>> from skdg.datasets import make_irm_sem
     >>> X, y, groups = make_irm_sem("FOU", random_state=0)
     >>> DANNRegressor(random_state=0).fit(X, y, groups=groups).n_domains_
@@ -149,7 +149,7 @@ class CDANNClassifier(_Adversarial, NetworkClassifier):
 
     Examples
     --------
-    >>> from skdg import CDANNClassifier
+    >>> from skdg.alignment import CDANNClassifier
     >>> from skdg.datasets import make_fish_linear
     >>> X, y, groups = make_fish_linear(random_state=0)
     >>> CDANNClassifier(random_state=0).fit(X, y, groups=groups).n_domains_

@@ -147,7 +147,7 @@ class MixupClassifier(_Mixup, NetworkClassifier):
 
     Examples
     --------
-    >>> from skdg import MixupClassifier
+    >>> from skdg.alignment import MixupClassifier
     >>> from skdg.datasets import make_fish_linear
     >>> X, y, groups = make_fish_linear(random_state=0)
     >>> model = MixupClassifier(random_state=0, max_iter=20)
@@ -166,7 +166,7 @@ class MixupRegressor(_Mixup, NetworkRegressor):
 
     Examples
     --------
-    >>> from skdg import MixupRegressor
+    >>> from skdg.alignment import MixupRegressor
     >>> from skdg.datasets import make_irm_sem
     >>> X, y, groups = make_irm_sem("FOU", random_state=0)
     >>> model = MixupRegressor(random_state=0, max_iter=20)

@@ -84,7 +84,7 @@ class MMDClassifier(_MMD, NetworkClassifier):
 
     Examples
     --------
-    >>> from skdg import MMDClassifier
+    >>> from skdg.alignment import MMDClassifier
     >>> from skdg.datasets import make_fish_linear
     >>> X, y, groups = make_fish_linear(random_state=0)
     >>> model = MMDClassifier(random_state=0, max_iter=20)
@@ -103,7 +103,7 @@ class MMDRegressor(_MMD, NetworkRegressor):
 
     Examples
     --------
-    >>> from skdg import MMDRegressor
+    >>> from skdg.alignment import MMDRegressor
     >>> from skdg.datasets import make_irm_sem
     >>> X, y, groups = make_irm_sem("FOU", n_samples=100, random_state=0)
     >>> model = MMDRegressor(random_state=0, max_iter=20)

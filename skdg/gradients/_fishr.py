@@ -117,7 +117,7 @@ class FishrClassifier(_Fishr, NetworkClassifier):
 
     Examples
     --------
-    >>> from skdg import FishrClassifier
+    >>> from skdg.gradients import FishrClassifier
     >>> from skdg.datasets import make_fish_linear
     >>> X, y, groups = make_fish_linear(random_state=0)
     >>> FishrClassifier(random_state=0).fit(X, y, groups=groups).n_domains_
@@ -135,7 +135,7 @@ class FishrRegressor(_Fishr, NetworkRegressor):
 
     Examples
     --------
-    >>> from skdg import FishrRegressor
+    >>> from skdg.gradients import FishrRegressor
     >>> from skdg.datasets import make_irm_sem
     >>> X, y, groups = make_irm_sem("FOU", random_state=0)
     >>> FishrRegressor(random_state=0).fit(X, y, groups=groups).n_domains_

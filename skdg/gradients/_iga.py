@@ -61,7 +61,7 @@ class IGAClassifier(_IGA, NetworkClassifier):
 
     Examples
     --------
-    >>> from skdg import IGAClassifier
+    >>> from skdg.gradients import IGAClassifier
     >>> from skdg.datasets import make_fish_linear
     >>> X, y, groups = make_fish_linear(random_state=0)
     >>> IGAClassifier(random_state=0).fit(X, y, groups=groups).n_domains_
@@ -80,7 +80,7 @@ class IGARegressor(_IGA, NetworkRegressor):
 
     Examples
     --------
-    >>> from skdg import IGARegressor
+    >>> from skdg.gradients import IGARegressor
     >>> from skdg.datasets import make_irm_sem
     >>> X, y, groups = make_irm_sem("FOU", random_state=0)
     >>> IGARegressor(random_state=0).fit(X, y, groups=groups).n_domains_

@@ -153,7 +153,7 @@ class ANDMaskClassifier(_ANDMask, NetworkClassifier):
 
     Examples
     --------
-    >>> from skdg import ANDMaskClassifier
+    >>> from skdg.gradients import ANDMaskClassifier
     >>> from skdg.datasets import make_fish_linear
     >>> X, y, groups = make_fish_linear(random_state=0)
     >>> ANDMaskClassifier(random_state=0).fit(X, y, groups=groups).n_domains_
@@ -171,7 +171,7 @@ class ANDMaskRegressor(_ANDMask, NetworkRegressor):
 
     Examples
     --------
-    >>> from skdg import ANDMaskRegressor
+    >>> from skdg.gradients import ANDMaskRegressor
     >>> from skdg.datasets import make_irm_sem
     >>> X, y, groups = make_irm_sem("FOU", random_state=0)
     >>> ANDMaskRegressor(random_state=0).fit(X, y, groups=groups).n_domains_
@@ -189,7 +189,7 @@ class SANDMaskClassifier(_SANDMask, NetworkClassifier):
 
     Examples
     --------
-    >>> from skdg import SANDMaskClassifier
+    >>> from skdg.gradients import SANDMaskClassifier
     >>> from skdg.datasets import make_fish_linear
     >>> X, y, groups = make_fish_linear(random_state=0)
     >>> SANDMaskClassifier(random_state=0).fit(X, y, groups=groups).n_domains_
@@ -207,7 +207,7 @@ class SANDMaskRegressor(_SANDMask, NetworkRegressor):
 
     Examples
     --------
-    >>> from skdg import SANDMaskRegressor
+    >>> from skdg.gradients import SANDMaskRegressor
     >>> from skdg.datasets import make_irm_sem
     >>> X, y, groups = make_irm_sem("FOU", random_state=0)
     >>> SANDMaskRegressor(random_state=0).fit(X, y, groups=groups).n_domains_

@@ -137,7 +137,7 @@ class AnchorRegression(RegressorMixin, _Anchor):
 
     Examples
     --------
-    >>> from skdg import AnchorRegression
+    >>> from skdg.invariance import AnchorRegression
     >>> from skdg.datasets import make_irm_sem
     >>> X, y, groups = make_irm_sem("FOU", random_state=0)
     >>> AnchorRegression(gamma=5.0).fit(X, y, groups=groups).coef_.shape
@@ -235,7 +235,7 @@ class AnchorClassifier(ClassifierMixin, _Anchor):
 
     Examples
     --------
-    >>> from skdg import AnchorClassifier
+    >>> from skdg.invariance import AnchorClassifier
     >>> from skdg.datasets import make_fish_linear
     >>> X, y, groups = make_fish_linear(random_state=0)
     >>> AnchorClassifier(gamma=5.0).fit(X, y, groups=groups).coef_.shape

@@ -144,7 +144,7 @@ class IBERMClassifier(_IBERM, NetworkClassifier):
 
     Examples
     --------
-    >>> from skdg import IBERMClassifier
+    >>> from skdg.invariance import IBERMClassifier
     >>> from skdg.datasets import make_fish_linear
     >>> X, y, groups = make_fish_linear(random_state=0)
     >>> IBERMClassifier(random_state=0).fit(X, y, groups=groups).n_domains_
@@ -162,7 +162,7 @@ class IBERMRegressor(_IBERM, NetworkRegressor):
 
     Examples
     --------
-    >>> from skdg import IBERMRegressor
+    >>> from skdg.invariance import IBERMRegressor
     >>> from skdg.datasets import make_irm_sem
     >>> X, y, groups = make_irm_sem("FOU", random_state=0)
     >>> IBERMRegressor(random_state=0).fit(X, y, groups=groups).n_domains_
@@ -180,7 +180,7 @@ class IBIRMClassifier(_IBIRM, NetworkClassifier):
 
     Examples
     --------
-    >>> from skdg import IBIRMClassifier
+    >>> from skdg.invariance import IBIRMClassifier
     >>> from skdg.datasets import make_fish_linear
     >>> X, y, groups = make_fish_linear(random_state=0)
     >>> sorted(IBIRMClassifier(random_state=0).fit(X, y, groups=groups).history_)
@@ -198,7 +198,7 @@ class IBIRMRegressor(_IBIRM, NetworkRegressor):
 
     Examples
     --------
-    >>> from skdg import IBIRMRegressor
+    >>> from skdg.invariance import IBIRMRegressor
     >>> from skdg.datasets import make_irm_sem
     >>> X, y, groups = make_irm_sem("FOU", random_state=0)
     >>> sorted(IBIRMRegressor(random_state=0).fit(X, y, groups=groups).history_)

@@ -237,7 +237,7 @@ class DomainRobustClassifier(ClassifierMixin, _DomainRobust):
     Examples
     --------
     >>> from sklearn.ensemble import HistGradientBoostingClassifier
-    >>> from skdg import DomainRobustClassifier
+    >>> from skdg.invariance import DomainRobustClassifier
     >>> from skdg.datasets import make_fish_linear
     >>> X, y, groups = make_fish_linear(random_state=0)
     >>> boosting = HistGradientBoostingClassifier(max_iter=10)
@@ -362,7 +362,7 @@ class DomainRobustRegressor(RegressorMixin, _DomainRobust):
     Examples
     --------
     >>> from sklearn.ensemble import HistGradientBoostingRegressor
-    >>> from skdg import DomainRobustRegressor
+    >>> from skdg.invariance import DomainRobustRegressor
     >>> from skdg.datasets import make_irm_sem
     >>> X, y, groups = make_irm_sem("FOU", n_samples=100, random_state=0)
     >>> boosting = HistGradientBoostingRegressor(max_iter=10)

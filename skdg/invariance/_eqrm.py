@@ -133,7 +133,7 @@ class EQRMClassifier(_EQRM, NetworkClassifier):
 
     Examples
     --------
-    >>> from skdg import EQRMClassifier
+    >>> from skdg.invariance import EQRMClassifier
     >>> from skdg.datasets import make_fish_linear
     >>> X, y, groups = make_fish_linear(random_state=0)
     >>> EQRMClassifier(random_state=0).fit(X, y, groups=groups).n_domains_
@@ -151,7 +151,7 @@ class EQRMRegressor(_EQRM, NetworkRegressor):
 
     Examples
     --------
-    >>> from skdg import EQRMRegressor
+    >>> from skdg.invariance import EQRMRegressor
     >>> from skdg.datasets import make_irm_sem
     >>> X, y, groups = make_irm_sem("FOU", random_state=0)
     >>> EQRMRegressor(random_state=0).fit(X, y, groups=groups).n_domains_

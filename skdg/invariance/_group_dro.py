@@ -89,7 +89,7 @@ class GroupDROClassifier(_GroupDRO, NetworkClassifier):
 
     Examples
     --------
-    >>> from skdg import GroupDROClassifier
+    >>> from skdg.invariance import GroupDROClassifier
     >>> from skdg.datasets import make_fish_linear
     >>> X, y, groups = make_fish_linear(random_state=0)
     >>> GroupDROClassifier(random_state=0).fit(X, y, groups=groups).n_domains_
@@ -107,7 +107,7 @@ class GroupDRORegressor(_GroupDRO, NetworkRegressor):
 
     Examples
     --------
-    >>> from skdg import GroupDRORegressor
+    >>> from skdg.invariance import GroupDRORegressor
     >>> from skdg.datasets import make_irm_sem
     >>> X, y, groups = make_irm_sem("FOU", random_state=0)
     >>> GroupDRORegressor(random_state=0).fit(X, y, groups=groups).n_domains_

@@ -62,7 +62,7 @@ class SpectralDecouplingClassifier(_SpectralDecoupling, NetworkClassifier):
 
     Examples
     --------
-    >>> from skdg import SpectralDecouplingClassifier
+    >>> from skdg.invariance import SpectralDecouplingClassifier
     >>> from skdg.datasets import make_fish_linear
     >>> X, y, groups = make_fish_linear(random_state=0)
     >>> model = SpectralDecouplingClassifier(random_state=0)
@@ -81,7 +81,7 @@ class SpectralDecouplingRegressor(_SpectralDecoupling, NetworkRegressor):
 
     Examples
     --------
-    >>> from skdg import SpectralDecouplingRegressor
+    >>> from skdg.invariance import SpectralDecouplingRegressor
     >>> from skdg.datasets import make_irm_sem
     >>> X, y, groups = make_irm_sem("FOU", random_state=0)
     >>> model = SpectralDecouplingRegressor(random_state=0)

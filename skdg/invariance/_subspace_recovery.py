@@ -112,7 +112,7 @@ class InvariantSubspaceRecovery(
 
     Examples
     --------
-    >>> from skdg import InvariantSubspaceRecovery
+    >>> from skdg.invariance import InvariantSubspaceRecovery
     >>> from skdg.datasets import make_linear_unit_test
     >>> X, y, groups = make_linear_unit_test("Example3", n_domains=6, random_state=0)
     >>> recovery = InvariantSubspaceRecovery().fit(X, y, groups=groups)

@@ -63,7 +63,7 @@ class VRExClassifier(_VREx, NetworkClassifier):
 
     Examples
     --------
-    >>> from skdg import VRExClassifier
+    >>> from skdg.invariance import VRExClassifier
     >>> from skdg.datasets import make_fish_linear
     >>> X, y, groups = make_fish_linear(random_state=0)
     >>> VRExClassifier(random_state=0).fit(X, y, groups=groups).n_domains_
@@ -81,7 +81,7 @@ class VRExRegressor(_VREx, NetworkRegressor):
 
     Examples
     --------
-    >>> from skdg import VRExRegressor
+    >>> from skdg.invariance import VRExRegressor
     >>> from skdg.datasets import make_irm_sem
     >>> X, y, groups = make_irm_sem("FOU", random_state=0)
     >>> VRExRegressor(random_state=0).fit(X, y, groups=groups).n_domains_

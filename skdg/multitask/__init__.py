@@ -2,6 +2,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Share parameters: one model per domain that borrows strength from the others."""
 
+from skdg.multitask._network import (
+    MultiTaskNetworkClassifier,
+    MultiTaskNetworkRegressor,
+)
 from skdg.multitask._svm import MultiTaskLinearSVC, MultiTaskLinearSVR
 
-__all__ = ["MultiTaskLinearSVC", "MultiTaskLinearSVR"]
+__all__ = [
+    "MultiTaskLinearSVC",
+    "MultiTaskLinearSVR",
+    "MultiTaskNetworkClassifier",
+    "MultiTaskNetworkRegressor",
+]

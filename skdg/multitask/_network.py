@@ -39,7 +39,7 @@ class MultiTaskNetworkClassifier(MultiTaskNetwork, NetworkClassifier):
     Examples
     --------
     >>> import numpy as np
-    >>> from skdg import MultiTaskNetworkClassifier
+    >>> from skdg.multitask import MultiTaskNetworkClassifier
     >>> X = np.linspace(-1, 1, 40).reshape(-1, 1)
     >>> groups = np.tile(["above", "below"], 20)
     >>> y = np.where(groups == "above", X[:, 0] > 0, X[:, 0] < 0).astype(int)
@@ -163,7 +163,7 @@ class MultiTaskNetworkRegressor(MultiTaskNetwork, NetworkRegressor):
     Examples
     --------
     >>> import numpy as np
-    >>> from skdg import MultiTaskNetworkRegressor
+    >>> from skdg.multitask import MultiTaskNetworkRegressor
     >>> X = np.linspace(-1, 1, 40).reshape(-1, 1)
     >>> groups = np.tile(["up", "down"], 20)
     >>> y = np.where(groups == "up", X[:, 0], -X[:, 0])

@@ -6,6 +6,7 @@ The state of such networks has a leading task axis in every layer, in the order 
 estimator's `domains_`. While they are trained, tasks are in the order of the rows.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NoReturn
 
 import numpy as np
@@ -84,22 +85,25 @@ class TaskNetworks:
             *(offsets.shape[1] for offsets in state.intercepts),
         )
         self._split = DenseNetwork(sizes, activation, start[0]).split
-        self._pull, self._decay = torch.zeros_like(start[:2])
-        for layer, weight in zip(self._split(self._pull), sharing_weight, strict=True):
+        pull, self._decay = start.new_zeros(2, start.shape[1])
+        for layer, weight in zip(self._split(pull), sharing_weight, strict=True):
             for part in layer:
                 part.fill_(weight)
         for weights, _ in self._split(self._decay):
             weights.fill_(alpha)
-        self._own_share = 1.0 / (1.0 + self._pull)
-        self._common_share = self._pull * self._own_share
-        common = start.mean(0)
-        own = start + self._pull * (start - common)
-        self.parameters = torch.cat([common[None], own]).flatten()
+        self._own_share = 1.0 / (1.0 + pull)
+        self._common_share = pull * self._own_share
+        common = start.mean(0, keepdim=True)
+        own = start + pull * (start - common)
+        self.parameters = torch.cat([common, own]).flatten()
+        # A view: optimizers change the parameters in place.
+        self._vectors = self.parameters.unflatten(0, (1 + len(own), -1))
 
     def networks(self) -> Tensor:
         """Return the parameters theta_t of all networks, (n_tasks, n_parameters)."""
-        vectors = self.parameters.unflatten(0, (-1, len(self._pull)))
-        return self._common_share * vectors[0] + self._own_share * vectors[1:]
+        return (
+            self._common_share * self._vectors[0] + self._own_share * self._vectors[1:]
+        )
 
     def state(self) -> NetworkState:
         """Return a copy of all networks as numpy arrays."""
@@ -148,13 +152,18 @@ class TaskNetworks:
             if layer:
                 delta = rows.times(delta, self._layers[layer][0].mT)
                 self._activation.chain_(delta, self._inputs[layer])
-        deviations = self._theta - self._theta.mean(0)
-        gradients.addcmul_(self._pull, deviations, value=2.0)
         gradients.addcmul_(self._decay, self._theta)
+        # The deviations from the mean network have sum 0, also with a large weight.
         common = gradients.mean(0, keepdim=True)
-        return torch.cat([common, gradients]).flatten(), deviations.square().sum(
-            1
-        ).mean()
+        own = self._vectors[1:]
+        spread = own - own.mean(0)
+        gradients.addcmul_(self._common_share, spread, value=2.0)
+        distance = (self._own_share * spread).square().sum(1).mean()
+        return torch.cat([common, gradients]).flatten(), distance
+
+    def looked_at(self) -> AbstractContextManager[None]:
+        """Return a context in which passes leave no trace; here they never do."""
+        return nullcontext()
 
     def domain_gradients(self, batch: DomainBatch) -> NoReturn:
         """Refuse: no parameter is shared.

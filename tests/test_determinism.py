@@ -1,0 +1,589 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""The same data and parameters give the same model, and nothing else is touched."""
+
+import copy
+import random
+
+import joblib
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+from joblib import Parallel, delayed
+from sklearn.base import clone, is_classifier
+
+import skdg
+from skdg import SingleDomainWarning
+from skdg._registry import ESTIMATORS
+
+
+def make(name, **params):
+    """Make an estimator that is quick to fit; parameters that it lacks are left out."""
+    cls = getattr(skdg, name)
+    quick = {"hidden_layer_sizes": (4,), "max_iter": 20, "random_state": 0}
+    known = cls().get_params(deep=False)
+    wanted = {**quick, **params}
+    return cls(**{key: value for key, value in wanted.items() if key in known})
+
+
+NETWORKS = [name for name in ESTIMATORS if hasattr(make(name), "module")]
+PARTIAL = [name for name in ESTIMATORS if hasattr(make(name), "partial_fit")]
+every_estimator = pytest.mark.parametrize("name", ESTIMATORS)
+every_network = pytest.mark.parametrize("name", NETWORKS)
+
+
+def make_data(name, n_samples=48):
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(n_samples, 3))
+    # Domains of unequal size, whose labels appear in another order than they sort.
+    groups = np.array(list("cabcbc"))[np.arange(n_samples) % 6]
+    y = X[:, 0] + (groups == "a") * X[:, 1] + 0.1 * rng.normal(size=n_samples)
+    return X, (y > 0).astype(int) if is_classifier(make(name)) else y, groups
+
+
+def noisy_module(n_features):
+    return torch.nn.Sequential(
+        torch.nn.Linear(n_features, 4),
+        torch.nn.BatchNorm1d(4),
+        torch.nn.ReLU(),
+        torch.nn.Dropout(0.5),
+        torch.nn.Linear(4, 3),
+    )
+
+
+# Parameters of networks under which a model must be repeatable as well.
+SETTINGS = {
+    "full batch": {},
+    "minibatch": {"batch_size": 4},
+    "linear": {"hidden_layer_sizes": ()},
+    "deep": {"hidden_layer_sizes": (4, 3), "activation": "tanh", "optimizer": "sgd"},
+    "module": {"module": noisy_module},
+    "module, minibatch": {"module": noisy_module, "batch_size": 4},
+}
+CASES = [
+    (name, key)
+    for name in ESTIMATORS
+    for key in (SETTINGS if name in NETWORKS else ["full batch"])
+]
+every_setting = pytest.mark.parametrize(("name", "setting"), CASES)
+
+
+def fitted_part(model):
+    """All fitted values, by a dotted path."""
+    params = model.get_params(deep=False)
+    values = {}
+
+    def walk(value, path):
+        if isinstance(value, dict):
+            for key in sorted(value):
+                walk(value[key], f"{path}.{key}")
+        elif isinstance(value, list):
+            for i, item in enumerate(value):
+                walk(item, f"{path}[{i}]")
+        else:
+            values[path] = np.array(value)
+
+    for key in sorted(vars(model).keys() - params.keys()):
+        walk(vars(model)[key], key)
+    return values
+
+
+def assert_same_model(one, two, without=()):
+    """Compare all fitted values bit for bit."""
+    ours, theirs = fitted_part(one), fitted_part(two)
+    assert ours.keys() == theirs.keys()
+    for path, value in ours.items():
+        if path not in without:
+            assert value.dtype == theirs[path].dtype, path
+            assert value.tobytes() == theirs[path].tobytes(), path
+
+
+def fit(name, **params):
+    X, y, groups = make_data(name)
+    return make(name, **params).fit(X, y, groups=groups)
+
+
+def disturb():
+    """Do what may run before a fit in a process."""
+    random.seed(7)
+    np.random.seed(7)  # noqa: NPY002
+    torch.manual_seed(7)
+    np.random.rand(3)  # noqa: NPY002
+    torch.rand(3)
+    for name in ("ERMRegressor", "FishClassifier"):
+        fit(name, random_state=5, max_iter=2)
+
+
+# The same model again
+
+
+@every_setting
+def test_the_same_model_again_and_after_other_fits(name, setting):
+    params = SETTINGS[setting]
+    first = fit(name, **params)
+    assert_same_model(first, fit(name, **params))
+    disturb()
+    second = fit(name, **params)
+    assert_same_model(first, second)
+    # An estimator that is fitted again forgets its last fit.
+    X, y, groups = make_data(name)
+    second.fit(X[:30, ::-1], y[:30], groups=groups[:30] == "c")
+    assert_same_model(first, second.fit(X, y, groups=groups))
+    np.testing.assert_array_equal(first.predict(X), second.predict(X))
+
+
+@every_setting
+def test_predictions_repeat_and_depend_on_the_model_alone(name, setting):
+    X, _, _ = make_data(name)
+    model = fit(name, **SETTINGS[setting])
+    before = fitted_part(copy.deepcopy(model))
+    predicted = model.predict(X)
+    disturb()
+    np.testing.assert_array_equal(model.predict(X), predicted)
+    after = fitted_part(model)
+    assert before.keys() == after.keys()
+    for path, value in before.items():
+        assert value.tobytes() == after[path].tobytes(), path
+
+
+# Settings in which the seed matters: a linear model starts from 0.
+SEEDED = {k: v for k, v in SETTINGS.items() if k != "linear"}
+
+
+@pytest.mark.parametrize("setting", SEEDED)
+@every_network
+def test_another_seed_is_another_model(name, setting):
+    first = fit(name, **SEEDED[setting])
+    second = fit(name, **SEEDED[setting], random_state=1)
+    assert not np.array_equal(first.coefs_[-1], second.coefs_[-1])
+
+
+@pytest.mark.parametrize("batch_size", [None, 4])
+@every_network
+def test_in_parts_the_same_again(name, batch_size):
+    X, y, groups = make_data(name)
+    classes = {"classes": [0, 1]} if is_classifier(make(name)) else {}
+
+    def train():
+        model = make(name, batch_size=batch_size)
+        for part in (slice(0, 24), slice(24, 48)):
+            model.partial_fit(X[part], y[part], groups=groups[part], **classes)
+        return model
+
+    first = train()
+    disturb()
+    assert_same_model(first, train())
+
+
+@every_network
+def test_a_warm_start_is_the_same_again(name):
+    X, y, groups = make_data(name)
+    models = []
+    for _ in range(2):
+        model = make(name, warm_start=True, batch_size=4)
+        models.append(model.fit(X, y, groups=groups).fit(X, y, groups=groups))
+        disturb()
+    assert_same_model(*models)
+    cold = make(name, batch_size=4).fit(X, y, groups=groups)
+    assert not np.array_equal(models[0].coefs_[-1], cold.coefs_[-1])
+
+
+# Sources of randomness
+
+
+@every_setting
+def test_a_generator_is_used_and_goes_on(name, setting):
+    params = SETTINGS[setting]
+    first = fit(name, **params, random_state=np.random.RandomState(3))
+    second = fit(name, **params, random_state=np.random.RandomState(3))
+    assert_same_model(first, second)
+    if name not in NETWORKS:
+        return
+    generator = np.random.RandomState(3)
+    third = fit(name, **params, random_state=generator)
+    fourth = fit(name, **params, random_state=generator)
+    assert_same_model(first, third)
+    if setting in SEEDED:
+        assert not np.array_equal(third.coefs_[-1], fourth.coefs_[-1])
+
+
+@every_network
+def test_without_a_seed_two_models_differ(name):
+    disturb()
+    first = fit(name, random_state=None)
+    disturb()
+    # Although the global generators are where they were.
+    second = fit(name, random_state=None)
+    assert not np.array_equal(first.coefs_[-1], second.coefs_[-1])
+
+
+def global_state():
+    algorithm, keys, *rest = np.random.get_state()  # noqa: NPY002
+    return {
+        "numpy": (algorithm, keys.tobytes(), *rest),
+        "python": random.getstate(),
+        "torch": torch.get_rng_state().numpy().tobytes(),
+        "dtype": torch.get_default_dtype(),
+        "threads": torch.get_num_threads(),
+        "gradients": torch.is_grad_enabled(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "errors": np.geterr(),
+    }
+
+
+@pytest.mark.parametrize("seed", [0, None])
+@every_setting
+def test_global_state_is_left_alone(name, setting, seed):
+    X, y, groups = make_data(name)
+    model = make(name, **SETTINGS[setting], random_state=seed)
+    before = global_state()
+    model.fit(X, y, groups=groups)
+    assert global_state() == before
+    model.predict(X)
+    model.score(X, y)
+    assert global_state() == before
+    if name in PARTIAL:
+        model.partial_fit(X, y, groups=groups)
+        assert global_state() == before
+
+
+@every_network
+def test_global_state_is_left_alone_by_a_fit_that_fails(name):
+    X, y, groups = make_data(name)
+
+    class Breaking(torch.nn.Module):
+        def forward(self, inputs):
+            if self.training:
+                raise OverflowError("broken")
+            return torch.nn.functional.dropout(inputs, training=True)
+
+    before = global_state()
+    with pytest.raises(OverflowError, match="broken"):
+        make(name, module=lambda n: Breaking()).fit(X, y, groups=groups)
+    assert global_state() == before
+
+
+@pytest.fixture
+def double_by_default():
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@every_setting
+def test_settings_of_torch_do_not_change_the_model(name, setting, request):
+    first = fit(name, **SETTINGS[setting])
+    with torch.no_grad():
+        assert_same_model(first, fit(name, **SETTINGS[setting]))
+    with torch.inference_mode():
+        assert_same_model(first, fit(name, **SETTINGS[setting]))
+    if "module" not in setting:
+        # A module draws its initial values in the default precision.
+        request.getfixturevalue("double_by_default")
+        assert_same_model(first, fit(name, **SETTINGS[setting]))
+
+
+# Processes
+
+
+def fit_all(cases):
+    return [fit(name, **SETTINGS[setting]) for name, setting in cases]
+
+
+def test_parallel_fits_give_the_same_models():
+    chunks = [CASES[::2], CASES[1::2]]
+    for n_jobs in (1, 2):
+        results = Parallel(n_jobs=n_jobs)(delayed(fit_all)(chunk) for chunk in chunks)
+        for chunk, models in zip(chunks, results, strict=True):
+            for one, two in zip(fit_all(chunk), models, strict=True):
+                assert_same_model(one, two)
+
+
+@pytest.fixture
+def threads():
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@every_network
+def test_the_number_of_threads_does_not_change_the_model(name, threads):
+    # Workers of joblib have fewer threads than the process that starts them.
+    rng = np.random.RandomState(0)
+    X, groups = rng.normal(size=(1000, 20)), np.arange(1000) % 3
+    y = X[:, 0] > 0 if is_classifier(make(name)) else X[:, 0]
+    model = make(name, hidden_layer_sizes=(100,), max_iter=3)
+    threads(1)
+    one = clone(model).fit(X, y, groups=groups)
+    threads(2)
+    two = clone(model).fit(X, y, groups=groups)
+    assert_same_model(one, two)
+
+
+# Precision
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@every_setting
+def test_precision_is_that_of_the_data(name, setting, dtype):
+    X, y, groups = make_data(name)
+    if name not in NETWORKS:
+        return
+    X = X.astype(dtype)
+    model = make(name, **SETTINGS[setting]).fit(X, y, groups=groups)
+    values = [*model.coefs_, *model.intercepts_]
+    values += [v for v in getattr(model, "module_state_", {}).values() if v.ndim]
+    assert [value.dtype for value in values] == [dtype] * len(values)
+    assert model.history_["risk"].dtype == dtype
+    if is_classifier(model):
+        assert model.decision_function(X).dtype == dtype
+        assert model.predict_proba(X).dtype == dtype
+    else:
+        assert model.predict(X).dtype == dtype
+
+
+@every_network
+def test_double_precision_is_not_single_precision_in_disguise(name):
+    X, y, groups = make_data(name)
+    double = make(name).fit(X, y, groups=groups)
+    single = make(name).fit(X.astype(np.float32), y, groups=groups)
+    assert not np.array_equal(double.coefs_[0], single.coefs_[0].astype(float))
+    np.testing.assert_allclose(double.coefs_[0], single.coefs_[0], atol=0.01)
+
+
+@every_estimator
+def test_integers_are_computed_in_double_precision(name):
+    X, y, groups = make_data(name)
+    X = np.rint(3 * X)
+    double = make(name).fit(X, y, groups=groups)
+    integer = make(name).fit(X.astype(np.int64), y, groups=groups)
+    assert_same_model(double, integer)
+
+
+# Inputs
+
+
+def containers():
+    """Ways to hand over the same rows, and how to look at them afterwards."""
+    yield "array", np.array, np.array
+    yield "column order", np.asfortranarray, np.array
+    yield "list", lambda X: X.tolist(), np.array
+    yield "pandas", lambda X: pd.DataFrame(X, columns=list("xyz")), pd.Series
+    yield "polars", lambda X: pl.DataFrame(X, schema=list("xyz")), pl.Series
+
+
+@pytest.mark.parametrize(
+    ("frame", "column"),
+    [(frame, column) for _, frame, column in containers()],
+    ids=[name for name, _, _ in containers()],
+)
+@every_estimator
+def test_inputs_are_not_modified(name, frame, column):
+    X, y, groups = make_data(name)
+    weight = np.random.RandomState(0).randint(0, 3, size=len(y)).astype(float)
+    inputs = frame(X), column(y), column(groups), column(weight)
+    before = [np.array(value) for value in inputs]
+    model = make(name).fit(*inputs)
+    model.predict(inputs[0])
+    model.score(inputs[0], inputs[1], sample_weight=inputs[3])
+    for value, expected in zip(inputs, before, strict=True):
+        np.testing.assert_array_equal(np.array(value), expected)
+    # Nor does the container matter.
+    same = make(name).fit(X, y, groups, weight)
+    assert_same_model(model, same, without=["feature_names_in_"]) if (
+        "feature_names_in_" not in vars(model)
+    ) else np.testing.assert_array_equal(model.predict(inputs[0]), same.predict(X))
+
+
+@every_estimator
+def test_lists_are_not_modified(name):
+    X, y, groups = (value.tolist() for value in make_data(name))
+    weight = [1.0, 2.0, 0.0] * 16
+    before = copy.deepcopy((X, y, groups, weight))
+    make(name).fit(X, y, groups, weight).predict(X)
+    assert (X, y, groups, weight) == before
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@every_setting
+def test_read_only_and_mapped_arrays_are_as_good(name, setting, dtype, tmp_path):
+    X, y, groups = make_data(name)
+    X = X.astype(dtype)
+    weight = np.random.RandomState(0).randint(0, 3, size=len(y)).astype(dtype)
+    expected = make(name, **SETTINGS[setting]).fit(X, y, groups, weight)
+    for array in (X, y, groups, weight):
+        array.flags.writeable = False
+    locked = make(name, **SETTINGS[setting]).fit(X, y, groups, weight)
+    assert_same_model(expected, locked)
+    joblib.dump((X, y, groups, weight), tmp_path / "data")
+    mapped = joblib.load(tmp_path / "data", mmap_mode="r")
+    assert all(isinstance(array, np.memmap) for array in mapped)
+    model = make(name, **SETTINGS[setting]).fit(*mapped)
+    assert_same_model(expected, model)
+    np.testing.assert_array_equal(model.predict(mapped[0]), expected.predict(X))
+    for method in ("predict", "predict_proba"):
+        if hasattr(model, method):
+            np.testing.assert_array_equal(
+                getattr(model, method)(mapped[0]), getattr(expected, method)(X)
+            )
+
+
+# Laws of domains and weights
+
+
+NAMES = {
+    "reversed": {"a": "z", "b": "y", "c": "x"},
+    "rotated": {"a": "b", "b": "c", "c": "a"},
+    "numbers": {"a": 3, "b": 10, "c": -1},
+    "other types": {"a": 1, "b": "1", "c": 1.5},
+}
+
+
+@pytest.mark.parametrize("names", NAMES.values(), ids=NAMES)
+@every_setting
+def test_other_names_of_domains_give_the_same_model(name, setting, names):
+    X, y, groups = make_data(name)
+    model = make(name, **SETTINGS[setting]).fit(X, y, groups=groups)
+    renamed = [names[label] for label in groups]
+    other = make(name, **SETTINGS[setting]).fit(X, y, groups=renamed)
+    place = {label: i for i, label in enumerate(other.domains_)}
+    order = [place[names[label]] for label in model.domains_]
+    # What is listed by domain stands in the order of the labels.
+    by_domain = {
+        "domains_": None,
+        "history_.risk": 1,
+        "task_coef_": 0,
+        "task_intercept_": 0,
+    }
+    ours, theirs = fitted_part(model), fitted_part(other)
+    assert ours.keys() == theirs.keys()
+    for path, value in ours.items():
+        axis = by_domain.get(path)
+        again = theirs[path] if axis is None else theirs[path].take(order, axis)
+        if path != "domains_":
+            np.testing.assert_array_equal(value, again, err_msg=path)
+    np.testing.assert_array_equal(model.predict(X), other.predict(X))
+
+
+def with_weights(name):
+    X, y, groups = make_data(name)
+    weight = np.random.RandomState(2).randint(0, 4, size=len(y))
+    assert 0 < (weight == 0).sum() < len(y) / 2
+    return X, y, groups, weight
+
+
+@every_setting
+def test_rows_of_weight_0_are_as_if_absent(name, setting):
+    X, y, groups, weight = with_weights(name)
+    kept = weight > 0
+    full = make(name, **SETTINGS[setting]).fit(X, y, groups, weight)
+    without = make(name, **SETTINGS[setting]).fit(
+        X[kept], y[kept], groups[kept], weight[kept]
+    )
+    # Rows are counted from the first that was given.
+    assert_same_model(full, without, without=["support_"])
+    np.testing.assert_array_equal(full.predict(X), without.predict(X))
+
+
+@every_setting
+def test_a_domain_of_weight_0_is_as_if_absent(name, setting):
+    X, y, groups = make_data(name)
+    kept = groups != "b"
+    full = make(name, **SETTINGS[setting]).fit(X, y, groups, kept.astype(float))
+    without = make(name, **SETTINGS[setting]).fit(X[kept], y[kept], groups[kept])
+    assert full.domains_.tolist() == ["a", "c"]
+    assert_same_model(full, without, without=["support_"])
+
+
+@pytest.mark.parametrize("name", [n for n in ESTIMATORS if is_classifier(make(n))])
+@pytest.mark.parametrize("class_weight", [None, "balanced", {0: 2.0, 1: 1.0, 2: 0.5}])
+def test_a_class_of_weight_0_is_as_if_absent(name, class_weight):
+    X, y, groups = make_data(name)
+    y = np.where(np.arange(len(y)) % 6 == 2, 2, y)
+    kept = y != 2
+    full = make(name, class_weight=class_weight).fit(
+        X, y, groups, sample_weight=kept.astype(float)
+    )
+    without = make(name, class_weight=class_weight).fit(X[kept], y[kept], groups[kept])
+    assert full.classes_.tolist() == [0, 1]
+    np.testing.assert_array_equal(full.predict(X), without.predict(X))
+
+
+FULL_BATCH = [
+    (name, key)
+    for name, key in CASES
+    # Dropout draws other units for other rows.
+    if key in ("full batch", "linear", "deep")
+]
+
+
+@pytest.mark.parametrize(("name", "setting"), FULL_BATCH)
+def test_whole_weights_are_repetitions(name, setting):
+    X, y, groups, weight = with_weights(name)
+    weighted = make(name, **SETTINGS[setting]).fit(X, y, groups, weight)
+    repeated = make(name, **SETTINGS[setting]).fit(
+        *(np.repeat(value, weight, axis=0) for value in (X, y, groups))
+    )
+    assert_close(weighted, repeated, X)
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", {0: 3.0}])
+@pytest.mark.parametrize("name", [n for n in ESTIMATORS if is_classifier(make(n))])
+def test_whole_weights_are_repetitions_beside_class_weights(name, class_weight):
+    X, y, groups, weight = with_weights(name)
+    weight[y == 1] += 1
+    weighted = make(name, class_weight=class_weight).fit(X, y, groups, weight)
+    repeated = make(name, class_weight=class_weight).fit(
+        *(np.repeat(value, weight, axis=0) for value in (X, y, groups))
+    )
+    assert_close(weighted, repeated, X)
+
+
+@every_estimator
+def test_the_scale_of_weights_is_free_where_domains_count_equally(name):
+    if name not in NETWORKS:
+        return
+    X, y, groups, weight = with_weights(name)
+    model = make(name).fit(X, y, groups, weight)
+    other = make(name).fit(X, y, groups, 4.0 * weight)
+    assert_close(model, other, X)
+
+
+def assert_close(one, two, X):
+    method = "decision_function" if is_classifier(one) else "predict"
+    ours, theirs = getattr(one, method)(X), getattr(two, method)(X)
+    assert np.ptp(ours) > 0
+    np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-9)
+
+
+@every_setting
+def test_one_label_is_as_good_as_none(name, setting):
+    X, y, _ = make_data(name)
+    models = []
+    for labels in (None, ["a"] * len(y), np.full(len(y), 7)):
+        with pytest.warns(SingleDomainWarning):
+            models.append(make(name, **SETTINGS[setting]).fit(X, y, groups=labels))
+    for model in models[1:]:
+        assert_same_model(models[0], model, without=["domains_"])
+    assert [model.n_domains_ for model in models] == [1, 1, 1]
+    assert [len(model.domains_) for model in models] == [1, 1, 1]
+
+
+@every_setting
+def test_the_order_of_domains_in_the_data_is_nothing_but_rounding(name, setting):
+    X, y, groups = make_data(name)
+    order = np.concatenate([np.flatnonzero(groups == g) for g in "bca"])
+    model = make(name, **SETTINGS[setting]).fit(X, y, groups=groups)
+    if setting not in ("full batch", "linear") or name.startswith("Fish"):
+        # Random batches, dropout and the order of Fish's steps are tied to the order of
+        # rows; what holds for them is that the result is again the same.
+        again = make(name, **SETTINGS[setting])
+        again.fit(X[order], y[order], groups=groups[order])
+        twice = clone(again).fit(X[order], y[order], groups=groups[order])
+        assert_same_model(again, twice)
+        return
+    other = make(name, **SETTINGS[setting])
+    other.fit(X[order], y[order], groups=groups[order])
+    assert_close(model, other, X)
