@@ -271,7 +271,11 @@ class NetworkEstimator(CallbackSupportMixin, DomainEstimator):
         DivergenceError
             If training diverges.
         """
-        with self._unchanged_on_error():
+        with (
+            self._unchanged_on_error(),
+            torch.inference_mode(False),
+            torch.enable_grad(),
+        ):
             encoded = self._encode_domains(X, groups)
             data = self._validate(X, y, sample_weight, *encoded)
             warm = self.warm_start and hasattr(self, "coefs_")
@@ -283,7 +287,11 @@ class NetworkEstimator(CallbackSupportMixin, DomainEstimator):
         self, X: Any, y: Any, groups: Any, sample_weight: Any, known: Any = None
     ) -> Self:
         """Train for one pass over the rows, from where the last call ended."""
-        with self._unchanged_on_error():
+        with (
+            self._unchanged_on_error(),
+            torch.inference_mode(False),
+            torch.enable_grad(),
+        ):
             encoded = self._encode_domains(X, groups, method="partial_fit")
             fitted = hasattr(self, "coefs_")
             known = self if fitted else known

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
-from sklearn.utils import Tags, compute_sample_weight
+from sklearn.utils import Tags, compute_class_weight, compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
@@ -107,7 +107,9 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         check_classification_targets(y)
         y = column_or_1d(y)
         if known is None:
-            classes, index = np.unique(y, return_inverse=True)
+            # A class of rows of weight 0 is absent; such rows are left out later.
+            classes = np.unique(y[weight > 0])
+            index = np.searchsorted(classes, y).clip(max=len(classes) - 1)
         else:
             classes = known.classes_
             strange = ~np.isin(y, classes)
@@ -122,9 +124,14 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
                 f"{type(self).__name__} needs samples of at least 2 classes in y, got "
                 f"only one class: {classes.tolist()[0]!r}."
             )
-        if self.class_weight is not None:
-            by_class = compute_sample_weight(self.class_weight, y)
-            weight = weight * by_class.astype(weight.dtype)
+        if self.class_weight == "balanced":
+            by_class = compute_class_weight(
+                "balanced", classes=classes, y=classes[index], sample_weight=weight
+            )
+            weight = weight * by_class[index].astype(weight.dtype)
+        elif self.class_weight is not None:
+            by_row = compute_sample_weight(self.class_weight, y)
+            weight = weight * by_row.astype(weight.dtype)
         if len(classes) == 2:
             values, loss = index[:, None].astype(weight.dtype), LOG_LOSS
         else:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils import Tags, compute_sample_weight
+from sklearn.utils import Tags, compute_class_weight, compute_sample_weight
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
@@ -111,7 +111,13 @@ class _MultiTaskLinearSVM(DomainEstimator):
         """
         self.solver_ = solver_name(self.solver)
         kept = np.flatnonzero(losses[0].weight > 0)
-        present, codes = np.unique(codes[kept], return_inverse=True)
+        present, first, codes = np.unique(
+            codes[kept], return_index=True, return_inverse=True
+        )
+        # Tasks in the order in which the data first name them, so that other labels
+        # for the same domains give the same model, bit for bit.
+        places = np.argsort(np.argsort(first))
+        codes = places[codes]
         X = X[kept]
         if self.fit_intercept:
             ones = np.ones((X.shape[0], 1))
@@ -135,7 +141,7 @@ class _MultiTaskLinearSVM(DomainEstimator):
             solutions.append(solution)
         n_features = self.n_features_in_
         blocks = [problem.blocks(solution.theta) for solution in solutions]
-        tasks = np.stack([own for own, _ in blocks], axis=1)
+        tasks = np.stack([own[places] for own, _ in blocks], axis=1)
         shared = np.stack([common for _, common in blocks])
         self.coef_ = shared[:, :n_features].copy()
         self.task_coef_ = tasks[:, :, :n_features].copy()
@@ -293,16 +299,27 @@ class MultiTaskLinearSVC(ClassifierMixin, _MultiTaskLinearSVM):
             encoded = self._encode_domains(X, groups)
             X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
             check_classification_targets(y)
-            self.classes_ = np.unique(y)
+            weight = _check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
+            # A class of rows of weight 0 is absent; such rows are left out later.
+            self.classes_ = np.unique(y[weight > 0])
             if len(self.classes_) < 2:
                 raise ValueError(
                     f"MultiTaskLinearSVC needs samples of at least 2 classes in y, got "
                     f"only one class: {self.classes_.tolist()[0]!r}."
                 )
-            weight = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
-            if self.class_weight is not None:
+            if self.class_weight == "balanced":
+                used = weight > 0
+                by_class = compute_class_weight(
+                    "balanced",
+                    classes=self.classes_,
+                    y=y[used],
+                    sample_weight=weight[used],
+                )
+                weight = weight.copy()  # it may be the array of the caller
+                weight[used] *= by_class[np.searchsorted(self.classes_, y[used])]
+            elif self.class_weight is not None:
                 weight = weight * compute_sample_weight(self.class_weight, y)
             positive = self.classes_[1:] if len(self.classes_) == 2 else self.classes_
             squared = self.loss == "squared_hinge"
