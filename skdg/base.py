@@ -80,7 +80,7 @@ def _first_missing(labels: np.ndarray) -> int | None:
         missing = np.isnan(labels)
     elif labels.dtype.kind in "mM":
         missing = np.isnat(labels)
-    elif labels.dtype.kind in "OT":
+    elif labels.dtype.kind in ("O", "T"):
         missing = np.array([_is_missing(label) for label in labels], dtype=bool)
     else:
         return None

@@ -218,6 +218,16 @@ class MultiTaskLinearSVC(ClassifierMixin, _MultiTaskLinearSVM):
         How far the objective can be from the optimum, relative to it (or to 1 if that
         is larger); certified by feasible dual values.
 
+    Raises
+    ------
+    RuntimeError
+        By `fit`, if the solver fails.
+
+    Warns
+    -----
+    ConvergenceWarning
+        By `fit`, if the solver stops short of the optimum, with the gap.
+
     See Also
     --------
     MultiTaskLinearSVR : The same for numbers.
@@ -237,16 +247,6 @@ class MultiTaskLinearSVC(ClassifierMixin, _MultiTaskLinearSVM):
 
     Where domains have many rows, or little in common, the models of single domains are
     as good; where they are all alike, so is a pooled one.
-
-    Raises
-    ------
-    RuntimeError
-        By `fit`, if the solver fails.
-
-    Warns
-    -----
-    ConvergenceWarning
-        By `fit`, if the solver stops short of the optimum, with the gap.
 
     Examples
     --------
@@ -440,6 +440,16 @@ class MultiTaskLinearSVR(RegressorMixin, _MultiTaskLinearSVM):
         How far the objective can be from the optimum, relative to it (or to 1 if that
         is larger); certified by feasible dual values.
 
+    Raises
+    ------
+    RuntimeError
+        By `fit`, if the solver fails.
+
+    Warns
+    -----
+    ConvergenceWarning
+        By `fit`, if the solver stops short of the optimum, with the gap.
+
     See Also
     --------
     MultiTaskLinearSVC : The same for classes.
@@ -456,16 +466,6 @@ class MultiTaskLinearSVR(RegressorMixin, _MultiTaskLinearSVM):
     a plain sum over rows, with T domains; weights of rows multiply their losses. At the
     optimum :math:`\sum_t v_t = \mu w_0` with :math:`\mu = T \lambda_2 / \lambda_1`.
     X is best standardised, and y of the order of 1.
-
-    Raises
-    ------
-    RuntimeError
-        By `fit`, if the solver fails.
-
-    Warns
-    -----
-    ConvergenceWarning
-        By `fit`, if the solver stops short of the optimum, with the gap.
 
     Examples
     --------
