@@ -275,7 +275,10 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         if known is not None:
             scale, offset = known.target_scale_, known.target_offset_
         elif self.normalize_y:
-            scale, offset = _domain_balanced_scale(values, weight, codes)
+            used = weight > 0
+            scale, offset = _domain_balanced_scale(
+                values[used], weight[used], codes[used]
+            )
         else:
             scale, offset = np.ones(values.shape[1]), np.zeros(values.shape[1])
         attributes = {
