@@ -1,0 +1,69 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Whether the weights that a user gives to classes are weights, and of these classes.
+
+scikit-learn multiplies them into the weights of rows unseen: a negative weight turns a
+convex loss into one without a minimum, and a misspelled class is passed over.
+"""
+
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+__all__ = ["check_class_weight"]
+
+
+def check_class_weight(class_weight: Any, classes: Any) -> None:
+    """Check the weights of classes.
+
+    Parameters
+    ----------
+    class_weight : dict, "balanced" or None
+        The weight of each class by its label. Only a dict can be wrong.
+
+    classes : array-like of shape (n_classes,)
+        The labels that occur. One without an entry has weight 1.
+
+    Raises
+    ------
+    ValueError
+        If a weight is not a finite number of 0 or more, belongs to a label that does
+        not occur, or if no class has a positive weight. The message names the class and
+        the value.
+
+    Examples
+    --------
+    >>> from skdg._class_weight import check_class_weight
+    >>> check_class_weight({"yes": 2.0}, ["no", "yes"])
+    >>> check_class_weight({"yes": -1.0}, ["no", "yes"])
+    Traceback (most recent call last):
+    ...
+    ValueError: class_weight of class 'yes' must be a finite number >= 0, got -1.0.
+    """
+    if not isinstance(class_weight, Mapping):
+        return
+    labels = np.asarray(classes).tolist()
+    for label, value in class_weight.items():
+        name = _plain(label)
+        if name not in labels:
+            raise ValueError(
+                f"class_weight has a weight ({_plain(value)!r}) for class {name!r}, "
+                f"which does not occur in y. The classes are {labels}."
+            )
+        if not isinstance(value, Real) or not 0 <= value < np.inf:
+            raise ValueError(
+                f"class_weight of class {name!r} must be a finite number >= 0, got "
+                f"{_plain(value)!r}."
+            )
+    if labels and all(class_weight.get(label, 1) == 0 for label in labels):
+        raise ValueError(
+            f"class_weight is 0 for each of the classes {labels}, so that no row "
+            f"counts. At least one class needs a positive weight."
+        )
+
+
+def _plain(value: Any) -> Any:
+    """Return a numpy scalar as what it prints like, anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
