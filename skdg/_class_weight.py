@@ -26,12 +26,17 @@ def check_class_weight(class_weight: Any, classes: Any) -> None:
     classes : array-like of shape (n_classes,)
         The labels that occur. One without an entry has weight 1.
 
+    Notes
+    -----
+    As in scikit-learn, an entry for a label that does not occur is an error only where
+    another label has none, as after a misspelling; a fold may lack a class.
+
     Raises
     ------
     ValueError
-        If a weight is not a finite number of 0 or more, belongs to a label that does
-        not occur, or if no class has a positive weight. The message names the class and
-        the value.
+        If a weight is not a finite number of 0 or more, if there is one for a label
+        that does not occur and none for one that does, or if no class has a positive
+        weight. The message names the class and the value.
 
     Examples
     --------
@@ -45,14 +50,15 @@ def check_class_weight(class_weight: Any, classes: Any) -> None:
     if not isinstance(class_weight, Mapping):
         return
     labels = np.asarray(classes).tolist()
+    complete = {_plain(label) for label in class_weight} >= set(labels)
     for label, value in class_weight.items():
         name = _plain(label)
-        if name not in labels:
+        if name not in labels and not complete:
             raise ValueError(
                 f"class_weight has a weight ({_plain(value)!r}) for class {name!r}, "
                 f"which does not occur in y. The classes are {labels}."
             )
-        if not isinstance(value, Real) or not 0 <= value < np.inf:
+        if not isinstance(value, Real) or not 0 <= float(value) < np.inf:
             raise ValueError(
                 f"class_weight of class {name!r} must be a finite number >= 0, got "
                 f"{_plain(value)!r}."

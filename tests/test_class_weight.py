@@ -24,6 +24,7 @@ from skdg._class_weight import check_class_weight
         ({np.str_("b"): 2}, np.array(["a", "b"])),
         ({"b": 2}, np.array(["a", "b"], dtype=object)),
         ({True: 2, False: 1}, np.array([False, True])),
+        ({0: 1, 1: 2, 7: 3}, [0, 1]),  # a fold without class 7
     ],
 )
 def test_weights_that_are_in_order_pass(class_weight, classes):
@@ -40,7 +41,7 @@ def test_weights_that_are_in_order_pass(class_weight, classes):
         ({"b": None}, "class 'b' must be a finite number >= 0, got None"),
         ({"b": [1.0]}, "class 'b' must be a finite number >= 0, got [1.0]"),
         ({"a": 1, "c": 3.0}, "a weight (3.0) for class 'c', which does not occur in y"),
-        ({"a": 1, "b": 2, "c": 3}, "The classes are ['a', 'b']"),
+        ({"b": 2, "c": 3}, "The classes are ['a', 'b']"),
         ({np.int64(0): 1}, "a weight (1) for class 0, which"),
         ({"a": 0, "b": 0.0}, "0 for each of the classes ['a', 'b']"),
     ],

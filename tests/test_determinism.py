@@ -330,6 +330,25 @@ def threads():
     torch.set_num_threads(before)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@every_network
+def test_the_number_of_threads_does_not_change_the_model(name, dtype, threads):
+    # With these shapes a matrix product in single precision depends on it.
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 10)).astype(dtype)
+    y = X[:, 0] + rng.normal(size=300)
+    if is_classifier(make(name)):
+        y = (y > 0).astype(int)
+    groups = np.arange(300) % 3
+    models = []
+    for number in (1, 2):
+        threads(number)
+        model = make(name, hidden_layer_sizes=(100,), batch_size=None, max_iter=30)
+        models.append(model.fit(X, y, groups=groups))
+        assert torch.get_num_threads() == number
+    assert_same_model(*models)
+
+
 # Precision
 
 

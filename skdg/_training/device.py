@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Where training takes place."""
 
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -70,3 +73,43 @@ def resolve_dtype(dtype: np.dtype, device: torch.device) -> torch.dtype:
     """Return the precision of the computation: that of X, where the device has it."""
     double = dtype == np.float64 and device.type != "mps"
     return torch.float64 if double else torch.float32
+
+
+# Multiplications per pass through the network up to which a second thread is not worth
+# its cost (measured on two cores: 1.0 times as fast at 5 million, 1.3 at 20, 1.5 at 60).
+_WORK_OF_ONE_THREAD = 2**24
+
+_lock = threading.Lock()
+_users = 0
+_threads_found = 1
+
+
+@contextmanager
+def few_threads(work: int) -> Iterator[None]:
+    """Compute on one thread within the context, if there is little to compute.
+
+    How many threads share a matrix product can change its last bits. Small problems
+    therefore give the same model whatever the number of threads is, in a worker
+    process of a search too, where it is 1.
+
+    Parameters
+    ----------
+    work : int
+        Number of multiplications in a pass through the network.
+    """
+    global _users, _threads_found
+    if work > _WORK_OF_ONE_THREAD:
+        yield
+        return
+    # Fits in other threads may overlap; the first to come saw the user's number.
+    with _lock:
+        if _users == 0:
+            _threads_found = torch.get_num_threads()
+        _users += 1
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            torch.set_num_threads(_threads_found)

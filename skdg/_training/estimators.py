@@ -3,7 +3,7 @@
 """What estimators that train a network share: validate, train, hold numpy, predict."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -20,7 +20,7 @@ from sklearn.utils.validation import (
 from skdg._callbacks import CallbackSupportMixin, TrainingMonitor
 from skdg._dataclass import estimator
 from skdg._training.dense import ACTIVATIONS, DenseNetwork
-from skdg._training.device import resolve_device, resolve_dtype
+from skdg._training.device import few_threads, resolve_device, resolve_dtype
 from skdg._training.loop import train
 from skdg._training.losses import Loss
 from skdg._training.module import ModuleNetwork, build_featurizer, featurizer_width
@@ -30,9 +30,11 @@ from skdg._training.rows import (
     draw_batches,
     order_by_domain,
     resolve_batch_size,
+    spread_batches,
 )
 from skdg._training.state import (
     NetworkState,
+    check_layer_sizes,
     initial_dense_state,
     initial_module_state,
     spawn_random_states,
@@ -345,8 +347,11 @@ class NetworkEstimator(CallbackSupportMixin, DomainEstimator):
         if one_pass:
             max_iter = max(n // min(n, batch_size or n) for n in rows.sizes)
             first_iter = getattr(self, "n_iter_", 0)
-        with self._module_seed(seeds[3], rows.inputs.device):
+        with ExitStack() as stack:
+            stack.enter_context(self._module_seed(seeds[3], rows.inputs.device))
             network = self._make_network(data, start, seeds[0])
+            n_rows = sum(min(n, batch_size or n) for n in rows.sizes)
+            stack.enter_context(few_threads(n_rows * len(network.parameters)))
             optimizer = Optimizer(
                 network.parameters,
                 self.optimizer,
@@ -371,6 +376,7 @@ class NetworkEstimator(CallbackSupportMixin, DomainEstimator):
                     self._make_step(seeds[2]),
                     optimizer,
                     max_iter=max_iter,
+                    judged_on=spread_batches(rows, batch_size),
                     first_iter=first_iter,
                     iteration_ends=monitor.iteration_ends,
                 )
@@ -405,7 +411,8 @@ class NetworkEstimator(CallbackSupportMixin, DomainEstimator):
                 width = featurizer_width(featurizer, inputs)
                 start = initial_module_state(featurizer, width, n_outputs, random_state)
         elif start is None:
-            sizes = (n_features, *self.hidden_layer_sizes, n_outputs)
+            hidden = check_layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes")
+            sizes = (n_features, *hidden, n_outputs)
             start = initial_dense_state(sizes, self.activation, random_state)
         return self._build_network(start, featurizer, data)
 

@@ -2,11 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The one training loop. It knows no method by name."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from skdg._training.losses import Loss
 from skdg._training.optimizer import Optimizer
@@ -31,6 +30,7 @@ def train(
     optimizer: Optimizer,
     *,
     max_iter: int,
+    judged_on: Sequence[DomainRows],
     first_iter: int = 0,
     iteration_ends: Callable[[], bool] = lambda: False,
 ) -> dict[str, np.ndarray]:
@@ -56,6 +56,11 @@ def train(
     max_iter : int
         Number of iterations.
 
+    judged_on : sequence of DomainRows
+        Rows on which the network must not end far worse than it began. Risks of the
+        iterations do not tell: they are of other rows each time, and some methods
+        take them after steps of other domains.
+
     first_iter : int, default=0
         Number of iterations that the network has behind it.
 
@@ -77,6 +82,7 @@ def train(
     recent: list[Record] = []
     chunks: list[np.ndarray] = []
     names = ["risk", *step.penalty_names]
+    began_at = _mean_risk(network, judged_on, loss)
     for iteration in range(first_iter, first_iter + max_iter):
         rows = next(batches)
         optimizer.set_progress((iteration - first_iter) / max_iter)
@@ -96,11 +102,19 @@ def train(
             f"Training diverged: the step of iteration {iteration} made a parameter "
             f"infinite or NaN. {_advice(names)}"
         )
+    ended_at = _mean_risk(network, judged_on, loss)
+    of_zero = _risk_of_zero(judged_on, loss)
+    # False for NaN as well.
+    if not ended_at <= step.tolerated_growth * max(began_at, of_zero):
+        raise DivergenceError(
+            f"Training diverged: after {len(history)} iterations the mean risk is "
+            f"{ended_at:.3g}; it began at {began_at:.3g}, and predicting 0 for every "
+            f"row has {of_zero:.3g}. {_advice(names)}"
+        )
     n_domains = history.shape[1] - len(step.penalty_names)
-    risk = history[:, :n_domains]
-    _check_not_worse_than_nothing(risk, _risk_of_zero(rows, loss), step, names)
     columns = history[:, n_domains:].T
-    return {"risk": risk, **dict(zip(step.penalty_names, columns, strict=True))}
+    named = dict(zip(step.penalty_names, columns, strict=True))
+    return {"risk": history[:, :n_domains], **named}
 
 
 def _stack(records: list[Record]) -> np.ndarray:
@@ -133,22 +147,17 @@ def _check_finite(history: np.ndarray, names: list[str], start: int) -> None:
     )
 
 
-def _risk_of_zero(rows: DomainRows, loss: Loss) -> float:
-    """Return the mean risk of predicting 0 for every row."""
-    zeros: Tensor = torch.zeros_like(rows.targets)
-    return float(rows.mean(loss.value(zeros, rows.targets)).mean())
+def _mean_risk(network: Network, batches: Sequence[DomainRows], loss: Loss) -> float:
+    """Return the risk over domains and batches."""
+    with network.looked_at():
+        risks = [network.forward(rows, loss).risks.mean() for rows in batches]
+    return float(torch.stack(risks).mean())
 
 
-def _check_not_worse_than_nothing(
-    risk: np.ndarray, risk_of_zero: float, step: Step, names: list[str]
-) -> None:
-    """Raise if training ended, with finite numbers, far above where it began."""
-    mean_risk = risk.mean(axis=1)
-    end = mean_risk[-1]
-    reference = max(mean_risk[0], risk_of_zero)
-    if end > step.tolerated_growth * reference:
-        raise DivergenceError(
-            f"Training diverged: after {len(risk)} iterations the mean risk is "
-            f"{end:.3g}; it began at {mean_risk[0]:.3g}, and predicting 0 for every "
-            f"row has {risk_of_zero:.3g}. {_advice(names)}"
-        )
+def _risk_of_zero(batches: Sequence[DomainRows], loss: Loss) -> float:
+    """Return the risk of predicting 0 for every row."""
+    risks = [
+        rows.mean(loss.value(torch.zeros_like(rows.targets), rows.targets)).mean()
+        for rows in batches
+    ]
+    return float(torch.stack(risks).mean())

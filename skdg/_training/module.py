@@ -92,7 +92,13 @@ class ModuleNetwork:
         values = {name: torch.tensor(array) for name, array in state.module.items()}
         # First the precision: values would be rounded to that of a new module.
         self._featurizer = featurizer.to(device, dtype)
-        featurizer.load_state_dict(values)
+        try:
+            featurizer.load_state_dict(values)
+        except RuntimeError as error:
+            raise ValueError(
+                f"module builds another network than the one that was fitted, so its "
+                f"parameters cannot be put back: {error}"
+            ) from error
         named = list(featurizer.named_parameters())
         self._names = [name for name, _ in named]
         self._shapes = [*(p.shape for _, p in named), head.shape, offsets.shape]

@@ -133,6 +133,43 @@ def resolve_batch_size(
     return max(_AUTO_PER_DOMAIN, _AUTO_BATCH // len(sizes))
 
 
+def spread_batches(
+    rows: DomainRows, batch_size: int | None, n_rows: int = 4096
+) -> list[DomainRows]:
+    """Return batches that stand for all rows, to judge a network by.
+
+    Parameters
+    ----------
+    rows : DomainRows
+        All training rows.
+
+    batch_size : int or None
+        Rows per domain in a batch of training, which none of these exceeds.
+
+    n_rows : int, default=4096
+        About how many rows to take, evenly spaced within each domain.
+
+    Returns
+    -------
+    list of DomainRows
+        All rows as one batch if training takes all at once.
+    """
+    if batch_size is None or batch_size >= max(rows.sizes):
+        return [rows]
+    sizes = tuple(min(size, batch_size) for size in rows.sizes)
+    n_batches = max(1, min(n_rows // sum(sizes), max(rows.sizes) // batch_size))
+    starts = np.cumsum((0, *rows.sizes[:-1]))
+    batches = []
+    for number in range(n_batches):
+        index = [
+            start + (np.arange(size) * n_batches + number) * n // (size * n_batches)
+            for start, n, size in zip(starts, rows.sizes, sizes, strict=True)
+        ]
+        on_device = torch.as_tensor(np.concatenate(index), device=rows.inputs.device)
+        batches.append(rows.take(on_device, sizes))
+    return batches
+
+
 def order_by_domain(
     codes: np.ndarray, weight: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,17 @@ class NetworkState:
         return NetworkState(
             [*self.coefs[:-1], head], [*self.intercepts[:-1], offsets], self.module
         )
+
+
+def check_layer_sizes(sizes: Any, name: str) -> tuple[int, ...]:
+    """Return numbers of units, checked, as a tuple; `name` is that of the parameter."""
+    for size in sizes:
+        if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
+            raise ValueError(
+                f"{name} must hold the number of units of each hidden layer, each an "
+                f"integer of 1 or more; got {size!r} in {sizes!r}."
+            )
+    return tuple(int(size) for size in sizes)
 
 
 def initial_dense_state(

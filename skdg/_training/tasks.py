@@ -13,8 +13,9 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
+from skdg._class_weight import check_class_weight
 from skdg._dataclass import estimator
-from skdg._training.estimators import NetworkEstimator, Targets
+from skdg._training.estimators import NetworkEstimator, Targets, TrainingData
 from skdg._training.losses import CROSS_ENTROPY, LOG_LOSS, SQUARED_ERROR
 from skdg._training.state import NetworkState
 
@@ -130,6 +131,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
             )
             weight = weight * by_class[index].astype(weight.dtype)
         elif self.class_weight is not None:
+            check_class_weight(self.class_weight, classes)
             by_row = compute_sample_weight(self.class_weight, y)
             weight = weight * by_row.astype(weight.dtype)
         if len(classes) == 2:
@@ -138,6 +140,17 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
             values = np.eye(len(classes), dtype=weight.dtype)[index]
             loss = CROSS_ENTROPY
         return Targets(values, loss, weight, 1.0, 0.0, {"classes_": classes})
+
+    def _current_state(self, data: TrainingData) -> NetworkState:
+        state = super()._current_state(data)
+        classes = data.targets.attributes["classes_"]
+        if not np.array_equal(self.classes_, classes):
+            raise ValueError(
+                f"{type(self).__name__} cannot go on from the last fit, whose classes "
+                f"were {self.classes_}: now they are {classes}. Set warm_start=False, "
+                f"or fit a clone."
+            )
+        return state
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return the logits.
@@ -274,6 +287,11 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         values = y.reshape(len(y), -1).astype(weight.dtype)
         if known is not None:
             scale, offset = known.target_scale_, known.target_offset_
+            if values.shape[1] != len(scale):
+                raise ValueError(
+                    f"y has {values.shape[1]} targets, but {type(self).__name__} was "
+                    f"fitted to {len(scale)}."
+                )
         elif self.normalize_y:
             used = weight > 0
             scale, offset = _domain_balanced_scale(

@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval
 
 from skdg._dataclass import estimator
 from skdg._training.penalized import PenalizedEstimator
+from skdg._training.state import check_layer_sizes
 from skdg._training.steps import RiskStep, Step
 from skdg._training.tasks import NetworkClassifier, NetworkRegressor
 from skdg.alignment._adversary import AdversarialStep
@@ -30,7 +31,8 @@ class _Adversarial(PenalizedEstimator):
         Hidden layers of the discriminator, with rectified linear units.
 
     discriminator_learning_rate : float, default=0.01
-        Step size of the discriminator's own Adam.
+        Step size of the discriminator's own Adam. It does not decline: the
+        discriminator has to keep up with the features to the end.
 
     Attributes
     ----------
@@ -57,7 +59,10 @@ class _Adversarial(PenalizedEstimator):
         return AdversarialStep(
             # The step has a penalty of its own kind; only the schedule is used.
             self._annealed(abs, weight_before=0.0),
-            tuple(self.discriminator_hidden_layer_sizes),
+            check_layer_sizes(
+                self.discriminator_hidden_layer_sizes,
+                "discriminator_hidden_layer_sizes",
+            ),
             float(self.discriminator_learning_rate),
             self._by_class,
             random_state,

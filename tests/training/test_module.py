@@ -168,6 +168,7 @@ def test_training_agrees_with_the_dense_network(
             make_step(),
             Optimizer(network.parameters, kind, 0.02, declining=True),
             max_iter=8,
+            judged_on=[rows],
         )
         for network in (twins.module, twins.dense)
     ]
