@@ -155,6 +155,11 @@ class DenseNetwork:
         return [tensor for layer in self.split(flat) for tensor in layer]
 
     @property
+    def n_shared(self) -> int:
+        """How many parameters, the first ones, belong to all domains: all of them."""
+        return len(self.parameters)
+
+    @property
     def head(self) -> Tensor:
         """Weights of the last layer, shape (n_hidden, n_outputs)."""
         return self._layers[-1][0]

@@ -41,7 +41,7 @@ from skdg._training.state import (
     to_numpy,
     torch_seed,
 )
-from skdg._training.steps import Network, Step
+from skdg._training.steps import Network, Step, shared_gradients
 from skdg.base import DomainEstimator
 
 # Rows per forward pass of a prediction, which bounds its memory.
@@ -452,9 +452,7 @@ class NetworkEstimator(CallbackSupportMixin, DomainEstimator):
 
         Over all training rows, of shape (n_domains, n_parameters).
         """
-        network, rows, loss = self._in_training
-        with network.looked_at():
-            return to_numpy(network.domain_gradients(network.forward(rows, loss)))
+        return to_numpy(shared_gradients(*self._in_training))
 
     def _decay(self, network: Network) -> torch.Tensor | None:
         """Return the factor of each parameter in the gradient of the L2 penalty."""

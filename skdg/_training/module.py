@@ -145,6 +145,11 @@ class ModuleNetwork:
         return [part.reshape(*flat.shape[:-1], *shape) for part, shape in parts]
 
     @property
+    def n_shared(self) -> int:
+        """How many parameters, the first ones, belong to all domains: all of them."""
+        return len(self.parameters)
+
+    @property
     def head(self) -> Tensor:
         """Weights of the last layer, shape (n_hidden, n_outputs)."""
         return self.tensors(self.parameters)[-2]

@@ -31,6 +31,10 @@ class Network(Protocol):
 
     parameters: Tensor
 
+    @property
+    def n_shared(self) -> int:
+        """How many parameters, the first ones, belong to all domains."""
+
     def state(self) -> NetworkState:
         """Return a copy of the parameters as numpy arrays."""
 
@@ -59,6 +63,23 @@ class Network(Protocol):
 
     def hessian_products(self, directions: Tensor) -> Tensor:
         """Return the sum over domains of Hessian times direction."""
+
+
+def shared_gradients(network: Network, rows: DomainRows, loss: Loss) -> Tensor:
+    """Return the gradient of each domain's risk, to see how far domains agree.
+
+    Parameters of a single domain, about which there is nothing to agree, have 0.
+    """
+    if network.n_shared == 0:
+        raise ValueError(
+            "The network has no parameters that domains share, so that their "
+            "gradients cannot agree or conflict. In a network for several tasks use "
+            "sharing='hard' and at least one hidden layer."
+        )
+    with network.looked_at():
+        gradients = network.domain_gradients(network.forward(rows, loss))
+    gradients[:, network.n_shared :] = 0.0
+    return gradients
 
 
 class Record(NamedTuple):

@@ -19,6 +19,7 @@ from sklearn.utils.validation import (
     has_fit_parameter,
 )
 
+from skdg._training.steps import shared_gradients
 from skdg.base import encode_groups
 from skdg.exceptions import SingleDomainWarning
 from skdg.inspection._plotting import get_axes, make_frame
@@ -150,7 +151,7 @@ def _coefficient_cosine(estimator: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _gradient_cosine(network: Any, data: Any) -> np.ndarray:
-    gradients = network.domain_gradients(network.forward(data.rows, data.targets.loss))
+    gradients = shared_gradients(network, data.rows, data.targets.loss)
     weights = [part for part in network.tensors(gradients) if part.ndim > 2]
     return _cosines(np.hstack([part.flatten(1).cpu().numpy() for part in weights]))
 

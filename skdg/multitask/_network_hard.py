@@ -135,6 +135,12 @@ class MultiHeadNetwork(DenseNetwork):
         """Return a copy of the parameters as numpy arrays, heads by task."""
         return heads_by_task(super().state(), self.places)
 
+    @property
+    def n_shared(self) -> int:
+        """How many parameters, the first ones, belong to all tasks."""
+        *_, head, offsets = self.tensors(self.parameters)
+        return len(self.parameters) - head.numel() - offsets.numel()
+
     def forward(self, rows: DomainRows, loss: Loss) -> DomainBatch:
         """Run the network on `rows`; the outputs are those of all heads."""
         return super().forward(rows, own_columns(loss, rows))
@@ -175,6 +181,12 @@ class MultiHeadModuleNetwork(ModuleNetwork):
     def state(self) -> NetworkState:
         """Return a copy of parameters and buffers as numpy arrays, heads by task."""
         return heads_by_task(super().state(), self.places)
+
+    @property
+    def n_shared(self) -> int:
+        """How many parameters, the first ones, belong to all tasks."""
+        *_, head, offsets = self.tensors(self.parameters)
+        return len(self.parameters) - head.numel() - offsets.numel()
 
     def forward(self, rows: DomainRows, loss: Loss) -> DomainBatch:
         """Run the network on `rows`; the outputs are those of all heads."""

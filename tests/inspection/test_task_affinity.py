@@ -10,6 +10,7 @@ from sklearn.model_selection import KFold, ShuffleSplit
 
 from skdg.inspection import TaskAffinityDisplay, task_affinity
 from skdg.invariance import ERMClassifier, ERMRegressor
+from skdg.multitask import MultiTaskNetworkClassifier
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -72,6 +73,39 @@ def test_gradient_is_the_cosine_of_gradients_in_weights():
     result = task_affinity(model, X, y, groups)
     np.testing.assert_array_equal(result.domains, ["east", "north", "west"])
     np.testing.assert_allclose(result.affinity, expected, rtol=1e-8)
+
+
+def test_gradient_of_tasks_with_their_own_heads_is_that_of_shared_layers():
+    rng = np.random.default_rng(0)
+    X, groups = rng.normal(size=(40, 3)), np.array(["b", "a"] * 20)
+    y = (X[:, 0] + rng.normal(size=40) > 0).astype(int)
+    model = MultiTaskNetworkClassifier(
+        hidden_layer_sizes=(4,), activation="tanh", max_iter=20, random_state=0
+    ).fit(X, y, groups=groups)
+    leaf = torch.tensor(model.coefs_[0], requires_grad=True)
+    gradients = []
+    for task, label in enumerate(model.domains_):
+        own = groups == label
+        hidden = torch.tanh(
+            torch.tensor(X[own]) @ leaf + torch.tensor(model.intercepts_[0])
+        )
+        head, offset = model.task_coefs_[0][task], model.task_intercepts_[0][task]
+        logits = (hidden @ torch.tensor(head))[:, 0] + float(offset[0])
+        risk = torch.nn.functional.binary_cross_entropy_with_logits(
+            logits, torch.tensor(y[own], dtype=torch.float64)
+        )
+        gradients.append(torch.autograd.grad(risk, leaf)[0].flatten())
+    expected = float(torch.cosine_similarity(*gradients, dim=0))
+    affinity = task_affinity(model, X, y, groups).affinity
+    np.testing.assert_allclose(affinity, [[1, expected], [expected, 1]], rtol=1e-8)
+
+
+def test_gradients_of_tasks_without_shared_layers_cannot_be_compared():
+    X, y, groups = np.eye(8), np.arange(8) % 2, np.arange(8) // 4
+    model = MultiTaskNetworkClassifier(hidden_layer_sizes=(), max_iter=2)
+    model.fit(X, y, groups=groups)
+    with pytest.raises(ValueError, match="no parameters that domains share"):
+        task_affinity(model, X, y, groups)
 
 
 @pytest.mark.parametrize("step_size", [0.01, 0.1, 1.0])

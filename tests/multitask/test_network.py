@@ -543,7 +543,7 @@ def test_gradients_are_compared_with_hard_sharing_alone():
     make("binary").set_callbacks(monitor).fit(X, y, groups=groups)
     assert np.isfinite(monitor.cosines_).all()
     model = make("binary", sharing="soft").set_callbacks(monitor)
-    with pytest.raises(TypeError, match="Use sharing='hard'"):
+    with pytest.raises(ValueError, match="use sharing='hard'"):
         model.fit(X, y, groups=groups)
 
 
