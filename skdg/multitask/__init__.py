@@ -2,6 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Share parameters: one model per domain that borrows strength from the others."""
 
+from skdg.multitask._linear import (
+    MultiTaskLinearClassifier,
+    MultiTaskLinearRegressor,
+)
 from skdg.multitask._network import (
     MultiTaskNetworkClassifier,
     MultiTaskNetworkRegressor,
@@ -9,6 +13,8 @@ from skdg.multitask._network import (
 from skdg.multitask._svm import MultiTaskLinearSVC, MultiTaskLinearSVR
 
 __all__ = [
+    "MultiTaskLinearClassifier",
+    "MultiTaskLinearRegressor",
     "MultiTaskLinearSVC",
     "MultiTaskLinearSVR",
     "MultiTaskNetworkClassifier",

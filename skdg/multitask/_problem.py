@@ -19,6 +19,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
+from skdg.multitask._row_loss import RowLoss
+
 # The default solver goes on until rounding stops it: what is left is not to be seen in
 # a prediction, and weighted rows give the coefficients of repeated rows.
 _DEFAULT_SOLVER = "PIQP"
@@ -29,7 +31,7 @@ _DEFAULT_OPTIONS = {
     "eps_duality_gap_rel": 1e-10,
 }
 # A relative gap above this is worth a warning, whatever the solver calls its status.
-_GAP_TO_WARN_OF = 1e-6
+GAP_TO_WARN_OF = 1e-6
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,9 @@ class TaskProblem:
 
     has_offset : bool
         Whether the last column is the offset, which is free in w_0.
+
+    lambda_offset : float, default=None
+        Weight in place of `lambda_task` in the last column, if that is the offset.
     """
 
     X: Any
@@ -60,6 +65,15 @@ class TaskProblem:
     lambda_shared: float
     lambda_task: float
     has_offset: bool
+    lambda_offset: float | None = None
+
+    @cached_property
+    def own_penalty(self) -> np.ndarray:
+        """Weight of each squared entry of a deviation v_t."""
+        penalty = np.full(self.X.shape[1], self.lambda_task)
+        if self.has_offset and self.lambda_offset is not None:
+            penalty[-1] = self.lambda_offset
+        return penalty / self.n_tasks
 
     @cached_property
     def shared_penalty(self) -> np.ndarray:
@@ -81,20 +95,18 @@ class TaskProblem:
     @cached_property
     def penalty_matrix(self) -> sparse.csc_array:
         """The matrix P of the penalty ``theta' P theta``."""
-        own = self.lambda_task / self.n_tasks
-        link = np.full((self.n_tasks, 1), -own)
+        link = np.full((self.n_tasks, 1), -1.0)
         between = sparse.block_array(
             [
-                [own * sparse.eye_array(self.n_tasks), sparse.csr_array(link)],
-                [sparse.csr_array(link.T), np.array([[self.lambda_task]])],
+                [sparse.eye_array(self.n_tasks), sparse.csr_array(link)],
+                [sparse.csr_array(link.T), np.array([[float(self.n_tasks)]])],
             ]
         )
         last = sparse.csr_array(
             ([1.0], ([self.n_tasks], [self.n_tasks])), shape=between.shape
         )
-        n_columns = self.X.shape[1]
         return (
-            sparse.kron(between, sparse.eye_array(n_columns))
+            sparse.kron(between, sparse.diags_array(self.own_penalty))
             + sparse.kron(last, sparse.diags_array(self.shared_penalty))
         ).tocsc()
 
@@ -106,7 +118,7 @@ class TaskProblem:
     def penalty(self, theta: np.ndarray) -> float:
         """Return the penalty, by its definition."""
         tasks, shared = self.blocks(theta)
-        own = self.lambda_task / self.n_tasks * ((tasks - shared) ** 2).sum()
+        own = ((tasks - shared) ** 2).sum(axis=0) @ self.own_penalty
         return float(own + self.shared_penalty @ shared**2)
 
     def conjugate_penalty(self, beta: np.ndarray) -> float:
@@ -118,69 +130,8 @@ class TaskProblem:
         total = sums.sum(axis=0)
         free = self.shared_penalty == 0
         shared = (total[~free] ** 2 / self.shared_penalty[~free]).sum() / 4.0
-        own = self.n_tasks / self.lambda_task * (sums**2).sum() / 4.0
+        own = ((sums**2).sum(axis=0) / self.own_penalty).sum() / 4.0
         return float(own + shared)
-
-
-@dataclass(frozen=True)
-class RowLoss:
-    """What the value f of a row costs.
-
-    Parameters
-    ----------
-    targets : ndarray of shape (n_rows,)
-        Signs of -1 and 1 in classification, numbers in regression.
-
-    weight : ndarray of shape (n_rows,)
-        Weight of each row.
-
-    squared : bool
-        Whether the excess is squared.
-
-    epsilon : float or None
-        Half the width of the tube of a regression; None for classification.
-    """
-
-    targets: np.ndarray
-    weight: np.ndarray
-    squared: bool
-    epsilon: float | None
-
-    def value(self, f: np.ndarray) -> float:
-        """Return the weighted sum over rows."""
-        if self.epsilon is None:
-            excess = np.maximum(0.0, 1.0 - self.targets * f)
-        else:
-            excess = np.maximum(0.0, np.abs(self.targets - f) - self.epsilon)
-        return float(self.weight @ (excess**2 if self.squared else excess))
-
-    def make_feasible(self, beta: np.ndarray, balanced: bool) -> np.ndarray:
-        """Return dual values near `beta` that satisfy all constraints.
-
-        They are clipped to their bounds, and the side with the larger sum is scaled
-        down if they have to sum to 0.
-        """
-        limit = np.inf if self.squared else self.weight
-        if self.epsilon is None:
-            beta = self.targets * np.clip(self.targets * beta, 0.0, limit)
-        else:
-            beta = np.clip(beta, -limit, limit)
-        if balanced:
-            up, down = beta[beta > 0].sum(), -beta[beta < 0].sum()
-            if up == 0 or down == 0:
-                return np.zeros_like(beta)
-            beta = np.where(beta > 0, beta * min(1.0, down / up), beta)
-            beta = np.where(beta < 0, beta * min(1.0, up / down), beta)
-        return beta
-
-    def dual_value(self, beta: np.ndarray) -> float:
-        """Return minus the conjugate of the loss at ``-beta``."""
-        value = self.targets @ beta
-        if self.epsilon is not None:
-            value -= self.epsilon * np.abs(beta).sum()
-        if self.squared:
-            value -= (beta**2 / self.weight).sum() / 4.0
-        return float(value)
 
 
 @dataclass(frozen=True)
@@ -269,7 +220,7 @@ def solve(
     penalty = cvxpy.quad_form(theta, problem.penalty_matrix, assume_PSD=True)
     program = cvxpy.Problem(cvxpy.Minimize(penalty + cost), constraints)
     tight = _DEFAULT_OPTIONS if solver == _DEFAULT_SOLVER else {}
-    _run(program, solver, {**tight, **(options or {})})
+    run_program(program, solver, {**tight, **(options or {})})
     found = np.asarray(theta.value)
     beta = np.asarray(constraints[0].dual_value)
     if loss.epsilon is not None:
@@ -280,16 +231,22 @@ def solve(
     value = loss.value(problem.design @ found) + problem.penalty(found)
     bound = loss.dual_value(beta) - problem.conjugate_penalty(beta)
     gap = max(0.0, value - bound) / max(1.0, abs(value))
-    if program.status != cvxpy.OPTIMAL or gap > _GAP_TO_WARN_OF:
+    if program.status != cvxpy.OPTIMAL or gap > GAP_TO_WARN_OF:
         warnings.warn(
-            f"{solver} stopped short of the optimum (status {program.status!r}): the "
-            f"objective may be up to {gap:.2g} (relative) above it. Raise the limits "
-            f"of the solver through solver_options, try another solver, or "
-            f"standardise X.",
+            gap_message(solver, program.status, gap),
             ConvergenceWarning,
             stacklevel=2,
         )
     return Solution(found, beta, value, gap)
+
+
+def gap_message(solver: str, status: str, gap: float) -> str:
+    """Say that a solver stopped short, and how far from the optimum it may be."""
+    return (
+        f"{solver} stopped short of the optimum (status {status!r}): the objective may "
+        f"be up to {gap:.2g} (relative) above it. Raise the limits of the solver "
+        f"through solver_options, try another solver, or standardise X."
+    )
 
 
 def _loss_constraints(
@@ -305,7 +262,7 @@ def _loss_constraints(
     ]
 
 
-def _run(program: Any, solver: str, options: dict[str, Any]) -> None:
+def run_program(program: Any, solver: str, options: dict[str, Any]) -> None:
     """Let cvxpy solve the program, or raise with the solver's words."""
     try:
         with warnings.catch_warnings():

@@ -1,0 +1,163 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Any loss with any coupling: one program for cvxpy, and the proof of its solution.
+
+The values f of all rows are variables, tied to the coefficients by an equation. The
+dual values of that equation are those of the rows, whatever loss and coupling are.
+"""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import cvxpy
+import numpy as np
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+
+from skdg.multitask._coupling import Coupling
+from skdg.multitask._problem import (
+    GAP_TO_WARN_OF,
+    Solution,
+    TaskProblem,
+    gap_message,
+    run_program,
+)
+from skdg.multitask._row_loss import LogisticLoss, RowLoss
+
+DEFAULT_CONVEX_SOLVER = "CLARABEL"
+_DEFAULT_OPTIONS = {"tol_gap_abs": 1e-10, "tol_gap_rel": 1e-10, "tol_feas": 1e-10}
+
+
+def certify(
+    problem: TaskProblem,
+    loss: RowLoss | LogisticLoss,
+    coupling: Coupling,
+    tasks: np.ndarray,
+    shared: np.ndarray,
+    beta: np.ndarray,
+) -> Solution:
+    """Evaluate coefficients by the definition, and bound the optimum from below.
+
+    Parameters
+    ----------
+    problem : TaskProblem
+        Rows, and the weight of the offsets' deviations.
+
+    loss : RowLoss or LogisticLoss
+        Targets and loss.
+
+    coupling : Coupling
+        The penalty of the coefficients without offsets.
+
+    tasks : ndarray of shape (n_tasks, n_columns)
+        Coefficients of each task, and its offset if there is one.
+
+    shared : ndarray of shape (n_columns,)
+        The shared ones.
+
+    beta : ndarray of shape (n_rows,)
+        Dual values, which need not be feasible.
+
+    Returns
+    -------
+    Solution
+        With feasible dual values, the objective and the gap.
+    """
+    n_features = problem.X.shape[1] - problem.has_offset
+    block = problem.design[:, : tasks.size]
+    value = loss.value(block @ tasks.ravel()) + coupling.value(tasks[:, :n_features])
+    if problem.has_offset:
+        value += problem.own_penalty[-1] * ((tasks[:, -1] - shared[-1]) ** 2).sum()
+    beta = loss.make_feasible(beta, balanced=problem.has_offset)
+    sums = (block.T @ beta).reshape(tasks.shape)
+    factor = coupling.dual_factor(sums[:, :n_features])
+    beta, sums = factor * beta, factor * sums
+    bound = loss.dual_value(beta) - coupling.conjugate(sums[:, :n_features])
+    if problem.has_offset:
+        bound -= (sums[:, -1] ** 2).sum() / (4.0 * problem.own_penalty[-1])
+    gap = max(0.0, value - bound) / max(1.0, abs(value))
+    return Solution(np.concatenate([tasks.ravel(), shared]), beta, value, gap)
+
+
+def solve_convex(
+    problem: TaskProblem,
+    loss: RowLoss | LogisticLoss,
+    coupling: Coupling,
+    solver: str,
+    options: Mapping[str, Any] | None,
+    shrinkage: float = 1.0,
+) -> Solution:
+    """Solve a problem with any coupling through cvxpy.
+
+    Parameters
+    ----------
+    problem : TaskProblem
+        Rows, and the weight of the offsets' deviations.
+
+    loss : RowLoss or LogisticLoss
+        Targets and loss.
+
+    coupling : Coupling
+        The penalty of the coefficients without offsets.
+
+    solver : str
+        A solver that cvxpy knows, from `solver_name`.
+
+    options : dict or None
+        Options of the solver.
+
+    shrinkage : float, default=1.0
+        What the mean of the tasks' coefficients is multiplied with to get the shared
+        ones.
+
+    Returns
+    -------
+    Solution
+        Coefficients and dual values, certified by their gap.
+
+    Raises
+    ------
+    RuntimeError
+        If the solver fails, with the solver's own words.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the solver stops short of the optimum.
+    """
+    n_tasks, n_columns = problem.n_tasks, problem.X.shape[1]
+    n_features = n_columns - problem.has_offset
+    W = cvxpy.Variable((n_tasks, n_features))
+    f = cvxpy.Variable(len(loss.targets))
+    columns = np.arange(n_tasks * n_columns).reshape(n_tasks, n_columns)
+    design = problem.design.tocsc()
+    values = design[:, columns[:, :n_features].ravel()] @ cvxpy.vec(W, order="C")
+    penalty, constraints = coupling.expression(W)
+    if problem.has_offset:
+        own, b = cvxpy.Variable(n_tasks), cvxpy.Variable()
+        rows = np.arange(len(problem.codes))
+        ones = np.ones(len(rows))
+        of_task = sparse.csr_array((ones, (rows, problem.codes)), (len(rows), n_tasks))
+        values = values + of_task @ own + b
+        penalty = penalty + problem.own_penalty[-1] * cvxpy.sum_squares(own)
+    constraints = [f == values, *constraints]
+    program = cvxpy.Problem(cvxpy.Minimize(loss.expression(f) + penalty), constraints)
+    tight = _DEFAULT_OPTIONS if solver == DEFAULT_CONVEX_SOLVER else {}
+    run_program(program, solver, {**tight, **(options or {})})
+    tasks = np.asarray(W.value)
+    if problem.has_offset:
+        offsets = np.asarray(own.value)[:, None] + float(b.value)
+        tasks = np.hstack([tasks, offsets])
+    shared = tasks.mean(axis=0)
+    shared[:n_features] *= shrinkage
+    beta = np.asarray(constraints[0].dual_value)
+    solution = certify(problem, loss, coupling, tasks, shared, beta)
+    # The gap is proven, so it counts for more than what the solver calls its status.
+    if not solution.gap <= GAP_TO_WARN_OF:
+        warnings.warn(
+            gap_message(solver, program.status, solution.gap),
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return solution

@@ -1,0 +1,170 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Linear models for several tasks: what all of them do around their solver.
+
+A method says what a row costs and how one problem is solved. Everything between that
+and the user is here: rows of weight 0, tasks in an order of their own, one model per
+class, and which model predicts a row.
+"""
+
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skdg._dataclass import estimator
+from skdg.base import DomainEstimator, encode_groups
+from skdg.multitask._problem import Solution, TaskProblem
+
+
+@estimator
+class _MultiTaskLinear(DomainEstimator):
+    """What classifier and regressor share.
+
+    Parameters
+    ----------
+    fit_intercept : bool, default=True
+        Whether to fit offsets, b_t = b_0 + c_t. b_0 is free, and the c_t are penalised
+        by ``lambda_task / n_domains * sum_t c_t^2``.
+
+    solver_options : dict, default=None
+        Options of the solver, as cvxpy passes them on.
+
+    Attributes
+    ----------
+    solver_ : str
+        The solver that was used.
+
+    n_features_in_ : int
+        Number of features seen in fit.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen in fit. Only if X has feature names that are strings.
+    """
+
+    lambda_shared: float = 0.01
+    lambda_task: float = 1.0
+    fit_intercept: bool = True
+    solver: str = "auto"
+    solver_options: Mapping[str, Any] | None = None
+
+    _parameter_constraints: ClassVar[dict[str, list]] = {
+        "lambda_shared": [Interval(Real, 0, None, closed="neither")],
+        "lambda_task": [Interval(Real, 0, None, closed="neither")],
+        "fit_intercept": ["boolean"],
+        "solver": [str],
+        "solver_options": [dict, None],
+    }
+
+    __metadata_request__predict: ClassVar[dict[str, bool]] = {"groups": True}
+    __metadata_request__score: ClassVar[dict[str, bool]] = {"groups": True}
+
+    def _row_loss(self, targets: np.ndarray, weight: np.ndarray) -> Any:
+        """Return the loss of rows."""
+        raise NotImplementedError
+
+    def _choose_solver(self) -> str:
+        """Return the name of the solver, or raise."""
+        raise NotImplementedError
+
+    def _solve(self, problem: TaskProblem, loss: Any, order: np.ndarray) -> Solution:
+        """Solve one problem; task i of it is domain ``order[i]``."""
+        raise NotImplementedError
+
+    def _solve_all(
+        self,
+        X: Any,
+        targets: list[np.ndarray],
+        weight: np.ndarray,
+        domains: np.ndarray,
+        codes: np.ndarray,
+    ) -> None:
+        """Solve a problem per array of targets, and set what all models have.
+
+        Rows of weight 0 are left out, as if they were not there.
+        """
+        kept = np.flatnonzero(weight > 0)
+        if not len(kept):
+            raise ValueError(
+                f"{type(self).__name__} needs a row of positive weight, but "
+                f"sample_weight is 0 in all {len(weight)} rows."
+            )
+        present, first, codes = np.unique(
+            codes[kept], return_index=True, return_inverse=True
+        )
+        # Tasks in the order in which the data first name them, so that other labels
+        # for the same domains give the same model, bit for bit.
+        order = np.argsort(first)
+        places = np.argsort(order)
+        self.domains_ = domains[present]
+        self.n_domains_ = len(present)
+        self.solver_ = self._choose_solver()
+        X = X[kept]
+        if self.fit_intercept:
+            ones = np.ones((X.shape[0], 1))
+            X = sparse.hstack([X, ones]) if sparse.issparse(X) else np.hstack([X, ones])
+            X = X.tocsr() if sparse.issparse(X) else X
+        problem = TaskProblem(
+            X,
+            places[codes],
+            len(present),
+            float(self.lambda_shared),
+            float(self.lambda_task),
+            bool(self.fit_intercept),
+        )
+        solutions = [
+            self._solve(problem, self._row_loss(values[kept], weight[kept]), order)
+            for values in targets
+        ]
+        n_features = self.n_features_in_
+        blocks = [problem.blocks(solution.theta) for solution in solutions]
+        tasks = np.stack([own[places] for own, _ in blocks], axis=1)
+        shared = np.stack([common for _, common in blocks])
+        self.coef_ = shared[:, :n_features].copy()
+        self.task_coef_ = tasks[:, :, :n_features].copy()
+        if self.fit_intercept:
+            self.intercept_ = shared[:, n_features].copy()
+            self.task_intercept_ = tasks[:, :, n_features].copy()
+        else:
+            self.intercept_ = np.zeros(len(shared))
+            self.task_intercept_ = np.zeros(tasks.shape[:2])
+        objectives = np.array([solution.objective for solution in solutions])
+        gaps = np.array([solution.gap for solution in solutions])
+        one = len(solutions) == 1
+        self.objective_ = float(objectives[0]) if one else objectives
+        self.dual_gap_ = float(gaps[0]) if one else gaps
+        self._after_fit(solutions, kept, weight[kept])
+
+    def _after_fit(
+        self, solutions: list[Solution], kept: np.ndarray, weight: np.ndarray
+    ) -> None:
+        """Set attributes of one method."""
+
+    def _scores(self, X: Any, groups: Any) -> np.ndarray:
+        """Return values of shape (n_samples, n_models), by each row's own model."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
+        scores = X @ np.atleast_2d(self.coef_).T + self.intercept_
+        if groups is None:
+            return scores
+        labels, codes = encode_groups(groups, X.shape[0])
+        known = {label: task for task, label in enumerate(self.domains_)}
+        n_models = scores.shape[1]
+        coefs = self.task_coef_.reshape(self.n_domains_, n_models, -1)
+        offsets = self.task_intercept_.reshape(self.n_domains_, n_models)
+        for code, label in enumerate(labels):
+            task = known.get(label)
+            if task is not None:
+                rows = np.flatnonzero(codes == code)
+                scores[rows] = X[rows] @ coefs[task].T + offsets[task]
+        return scores
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

@@ -1,0 +1,192 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Classifiers of one linear model per domain and class, whatever the loss."""
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.metrics import accuracy_score
+from sklearn.utils import compute_class_weight, compute_sample_weight
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from skdg._class_weight import check_class_weight
+from skdg._dataclass import estimator
+from skdg.multitask._linear_base import _MultiTaskLinear
+
+
+@estimator
+class _LinearTaskClassifier(ClassifierMixin, _MultiTaskLinear):
+    """What classifiers share. More than two classes are one against the rest.
+
+    Parameters
+    ----------
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, which multiply the sample weights.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The class labels, sorted.
+
+    coef_ : ndarray of shape (1 or n_classes, n_features)
+        Shared coefficients w_0, for domains that were not seen.
+
+    intercept_ : ndarray of shape (1 or n_classes,)
+        Shared offsets b_0.
+
+    task_coef_ : ndarray of shape (n_domains, 1 or n_classes, n_features)
+        Coefficients w_t of each domain, in the order of `domains_`.
+
+    task_intercept_ : ndarray of shape (n_domains, 1 or n_classes)
+        Offsets b_t of each domain.
+
+    objective_ : float or ndarray of shape (n_classes,)
+        The objective at the solution, by its definition; per class if there are more
+        than two.
+
+    dual_gap_ : float or ndarray of shape (n_classes,)
+        How far the objective can be from the optimum, relative to it (or to 1 if that
+        is larger); certified by feasible dual values.
+    """
+
+    class_weight: dict | str | None = None
+
+    _parameter_constraints: ClassVar[dict[str, list]] = {
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    __metadata_request__decision_function: ClassVar[dict[str, bool]] = {"groups": True}
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: Any, y: Any, groups: Any = None, sample_weight: Any = None
+    ) -> Self:
+        """Fit a model per domain.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The input data. Computation is in double precision.
+
+        y : array-like of shape (n_samples,)
+            The class labels.
+
+        groups : array-like of shape (n_samples,), default=None
+            The domain of each row, as labels of any hashable type.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row's loss.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        with self._unchanged_on_error():
+            encoded = self._encode_domains(X, groups)
+            X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
+            check_classification_targets(y)
+            weight = _check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
+            # A class of rows of weight 0 is absent; such rows are left out later.
+            self.classes_ = np.unique(y[weight > 0])
+            if len(self.classes_) == 1:
+                raise ValueError(
+                    f"{type(self).__name__} needs samples of at least 2 classes in y, "
+                    f"got only one class: {self.classes_.tolist()[0]!r}."
+                )
+            check_class_weight(self.class_weight, np.unique(y))
+            weight = self._weigh_classes(y, weight)
+            positive = self.classes_[1:] if len(self.classes_) == 2 else self.classes_
+            targets = [np.where(y == label, 1.0, -1.0) for label in positive]
+            self._solve_all(X, targets, weight, *encoded)
+        return self
+
+    def _weigh_classes(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Multiply the weights of rows with those of their classes."""
+        if self.class_weight is None:
+            return weight
+        if self.class_weight != "balanced":
+            return weight * compute_sample_weight(self.class_weight, y)
+        used = weight > 0
+        if not used.any():
+            return weight
+        by_class = compute_class_weight(
+            "balanced", classes=self.classes_, y=y[used], sample_weight=weight[used]
+        )
+        weight = weight.copy()  # it may be the array of the caller
+        weight[used] *= by_class[np.searchsorted(self.classes_, y[used])]
+        return weight
+
+    def decision_function(self, X: Any, groups: Any = None) -> np.ndarray:
+        """Return signed distances, up to a factor, from the separating hyperplanes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The input data.
+
+        groups : array-like of shape (n_samples,), default=None
+            The domain of each row. A domain seen in fit is judged by its own model, any
+            other, and all rows if None, by the shared one.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Positive values speak for ``classes_[1]``; with more classes, the largest
+            value wins.
+        """
+        scores = self._scores(X, groups)
+        return scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def predict(self, X: Any, groups: Any = None) -> np.ndarray:
+        """Return the class of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The input data.
+
+        groups : array-like of shape (n_samples,), default=None
+            The domain of each row, see `decision_function`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Class labels.
+        """
+        scores = self._scores(X, groups)
+        if len(self.classes_) == 2:
+            return self.classes_[(scores[:, 0] > 0).astype(np.intp)]
+        return self.classes_[scores.argmax(axis=1)]
+
+    def score(
+        self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None
+    ) -> float:
+        """Return the accuracy.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The input data.
+
+        y : array-like of shape (n_samples,)
+            True labels.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row.
+
+        groups : array-like of shape (n_samples,), default=None
+            The domain of each row, see `decision_function`.
+
+        Returns
+        -------
+        float
+            Share of rows that are classified correctly.
+        """
+        predicted = self.predict(X, groups=groups)
+        return accuracy_score(y, predicted, sample_weight=sample_weight)

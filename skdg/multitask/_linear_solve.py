@@ -1,0 +1,205 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Which solver suits which loss and coupling: linear models of several tasks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from skdg.multitask._convex import DEFAULT_CONVEX_SOLVER, solve_convex
+from skdg.multitask._coupling import (
+    ClusteredCoupling,
+    Coupling,
+    DirtyCoupling,
+    JointFeatureCoupling,
+    LowRankCoupling,
+    graph_coupling,
+    mean_coupling,
+)
+from skdg.multitask._newton import solve_graph, solve_mean
+from skdg.multitask._problem import Solution, TaskProblem, solve, solver_name
+from skdg.multitask._row_loss import LogisticLoss, RowLoss
+
+COUPLINGS = {"mean", "graph", "clustered", "low_rank", "joint_feature", "dirty"}
+SMOOTH = {"squared", "logistic"}
+NEWTON = "NEWTON"
+
+
+def choose_solver(solver: str, loss: str, coupling: str) -> str:
+    """Return the name of the solver for a loss and a coupling, or raise.
+
+    Parameters
+    ----------
+    solver : str
+        What the user chose; "auto" leaves the choice to this function.
+
+    loss, coupling : str
+        Names of the loss and the coupling.
+
+    Returns
+    -------
+    str
+        "NEWTON", or a solver that cvxpy knows.
+    """
+    if solver != "auto":
+        return solver_name(solver)
+    if coupling in ("mean", "graph") and loss in SMOOTH:
+        return NEWTON
+    return solver_name("auto" if coupling == "mean" else DEFAULT_CONVEX_SOLVER)
+
+
+def check_graph(graph: Any, domains: np.ndarray) -> np.ndarray:
+    """Return a graph of tasks as an array, or raise if it is none.
+
+    Parameters
+    ----------
+    graph : array-like or sparse matrix of shape (n_tasks, n_tasks), or None
+        Weights of pairs; None gives each pair the weight 1.
+
+    domains : ndarray of shape (n_tasks,)
+        The labels of the tasks.
+
+    Returns
+    -------
+    ndarray of shape (n_tasks, n_tasks)
+        The weights.
+
+    Raises
+    ------
+    ValueError
+        If it has the wrong shape, a weight that is negative or not finite, or if it is
+        not symmetric.
+    """
+    n_tasks = len(domains)
+    if graph is None:
+        return np.ones((n_tasks, n_tasks))
+    needed = (
+        f"graph must be a symmetric non-negative matrix of shape (n_tasks, n_tasks) = "
+        f"({n_tasks}, {n_tasks}), in the order of domains_, or None for all pairs"
+    )
+    dense = graph.toarray() if sparse.issparse(graph) else graph
+    try:
+        weights = np.asarray(dense, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{needed}; got what is no matrix: {error}.") from error
+    if weights.shape != (n_tasks, n_tasks):
+        raise ValueError(f"{needed}; got the shape {weights.shape}.")
+    wrong = np.argwhere(~(np.isfinite(weights) & (weights >= 0)))
+    if len(wrong):
+        s, t = wrong[0]
+        raise ValueError(f"{needed}; graph[{s}, {t}] is {weights[s, t]}.")
+    largest = np.maximum(weights, weights.T)
+    uneven = np.argwhere(np.abs(weights - weights.T) > 1e-10 * largest)
+    if len(uneven):
+        s, t = uneven[0]
+        raise ValueError(
+            f"{needed}; graph[{s}, {t}] is {weights[s, t]}, but graph[{t}, {s}] is "
+            f"{weights[t, s]}."
+        )
+    return (weights + weights.T) / 2.0
+
+
+@dataclass(frozen=True)
+class Model:
+    """How tasks are coupled and who solves it.
+
+    Parameters
+    ----------
+    coupling : str
+        One of `COUPLINGS`.
+
+    graph : ndarray of shape (n_tasks, n_tasks) or None
+        Weights of pairs in the order of the problem's tasks; only for "graph".
+
+    n_clusters : int
+        Number of clusters, for "clustered".
+
+    solver : str
+        From `choose_solver`.
+
+    options : dict or None
+        Options of the solver.
+    """
+
+    coupling: str
+    graph: np.ndarray | None
+    n_clusters: int
+    solver: str
+    options: Mapping[str, Any] | None
+
+    def solve(self, problem: TaskProblem, loss: RowLoss | LogisticLoss) -> Solution:
+        """Solve a problem.
+
+        Parameters
+        ----------
+        problem : TaskProblem
+            Rows and weights.
+
+        loss : RowLoss or LogisticLoss
+            Targets and loss.
+
+        Returns
+        -------
+        Solution
+            Coefficients and dual values, certified by their gap.
+        """
+        if self.coupling == "mean":
+            return self._solve_mean(problem, loss)
+        if self.coupling == "graph":
+            return self._solve_graph(problem, loss)
+        return solve_convex(
+            problem, loss, self._norm(problem), self.solver, self.options
+        )
+
+    def _solve_mean(
+        self, problem: TaskProblem, loss: RowLoss | LogisticLoss
+    ) -> Solution:
+        if self.solver == NEWTON:
+            return solve_mean(problem, loss)
+        smooth = isinstance(loss, LogisticLoss) or (loss.squared and loss.epsilon == 0)
+        if isinstance(loss, RowLoss) and not smooth:
+            return solve(problem, loss, self.solver, self.options)
+        shared, task = problem.lambda_shared, problem.lambda_task
+        coupling = mean_coupling(shared, task, problem.n_tasks)
+        shrinkage = task / (shared + task)
+        return solve_convex(
+            problem, loss, coupling, self.solver, self.options, shrinkage
+        )
+
+    def _solve_graph(
+        self, problem: TaskProblem, loss: RowLoss | LogisticLoss
+    ) -> Solution:
+        assert self.graph is not None
+        shared, task = problem.lambda_shared, problem.lambda_task
+        coupling = graph_coupling(shared, task, self.graph)
+        if self.solver != NEWTON:
+            return solve_convex(problem, loss, coupling, self.solver, self.options)
+        pairs = self.graph[~np.eye(problem.n_tasks, dtype=bool)]
+        weight = pairs[0] if len(pairs) else 1.0
+        if weight == 0 or (pairs != weight).any():
+            return solve_graph(problem, loss, coupling)
+        # With equal weights the tasks meet in their mean alone: Lemma 2.2 backwards.
+        total = weight * task + shared
+        same = replace(
+            problem,
+            lambda_shared=total * shared / (weight * task),
+            lambda_task=total,
+            lambda_offset=task,
+        )
+        solution = solve_mean(same, loss)
+        tasks, w_0 = problem.blocks(solution.theta.copy())
+        w_0[:] = tasks.mean(axis=0)
+        return replace(solution, theta=np.append(tasks.ravel(), w_0))
+
+    def _norm(self, problem: TaskProblem) -> Coupling:
+        shared, task = problem.lambda_shared, problem.lambda_task
+        if self.coupling == "clustered":
+            return ClusteredCoupling(shared, task, self.n_clusters)
+        if self.coupling == "dirty":
+            return DirtyCoupling(shared, task)
+        if self.coupling == "low_rank":
+            return LowRankCoupling(task)
+        return JointFeatureCoupling(task)
