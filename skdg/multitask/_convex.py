@@ -26,7 +26,17 @@ from skdg.multitask._problem import (
 from skdg.multitask._row_loss import LogisticLoss, RowLoss
 
 DEFAULT_CONVEX_SOLVER = "CLARABEL"
-_DEFAULT_OPTIONS = {"tol_gap_abs": 1e-10, "tol_gap_rel": 1e-10, "tol_feas": 1e-10}
+# Near a corner of a norm rounding may drive the solver away again, which is a failure
+# to it: each way here has solved problems at which the ones before it have failed.
+_TIGHT = {"tol_gap_abs": 1e-10, "tol_gap_rel": 1e-10, "tol_feas": 1e-10}
+_WAYS: list[dict[str, Any]] = [
+    _TIGHT,
+    {**_TIGHT, "equilibrate_enable": False},
+    {},
+    {"tol_gap_abs": 1e-7, "tol_gap_rel": 1e-7, "tol_feas": 1e-7},
+    {**_TIGHT, "max_step_fraction": 0.9},
+]
+_GAP_TO_STOP_AT = 1e-8
 
 
 def certify(
@@ -143,20 +153,37 @@ def solve_convex(
         penalty = penalty + problem.own_penalty[-1] * cvxpy.sum_squares(own)
     constraints = [f == values, *constraints]
     program = cvxpy.Problem(cvxpy.Minimize(loss.expression(f) + penalty), constraints)
-    tight = _DEFAULT_OPTIONS if solver == DEFAULT_CONVEX_SOLVER else {}
-    run_program(program, solver, {**tight, **(options or {})})
-    tasks = np.asarray(W.value)
-    if problem.has_offset:
-        offsets = np.asarray(own.value)[:, None] + float(b.value)
-        tasks = np.hstack([tasks, offsets])
-    shared = tasks.mean(axis=0)
-    shared[:n_features] *= shrinkage
-    beta = np.asarray(constraints[0].dual_value)
-    solution = certify(problem, loss, coupling, tasks, shared, beta)
+
+    def solution_of_program() -> Solution:
+        tasks = np.asarray(W.value)
+        if problem.has_offset:
+            offsets = np.asarray(own.value)[:, None] + float(b.value)
+            tasks = np.hstack([tasks, offsets])
+        shared = tasks.mean(axis=0)
+        shared[:n_features] *= shrinkage
+        beta = np.asarray(constraints[0].dual_value)
+        return certify(problem, loss, coupling, tasks, shared, beta)
+
+    ways = _WAYS if solver == DEFAULT_CONVEX_SOLVER and not options else [options or {}]
+    solution, failure = None, None
+    for way in ways:
+        try:
+            run_program(program, solver, dict(way))
+        except RuntimeError as error:
+            failure = failure or error
+            continue
+        found = solution_of_program()
+        if solution is None or found.gap < solution.gap:
+            solution, status = found, program.status
+        if solution.gap <= _GAP_TO_STOP_AT:
+            break
+    if solution is None:
+        assert failure is not None
+        raise failure
     # The gap is proven, so it counts for more than what the solver calls its status.
     if not solution.gap <= GAP_TO_WARN_OF:
         warnings.warn(
-            gap_message(solver, program.status, solution.gap),
+            gap_message(solver, status, solution.gap),
             ConvergenceWarning,
             stacklevel=2,
         )

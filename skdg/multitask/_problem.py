@@ -269,7 +269,7 @@ def run_program(program: Any, solver: str, options: dict[str, Any]) -> None:
             # Said by the caller, with the gap.
             warnings.filterwarnings("ignore", message="Solution may be inaccurate")
             warnings.filterwarnings("ignore", message="The problem has an expression")
-            program.solve(solver=solver, ignore_dpp=True, **options)
+            program.solve(solver=solver, ignore_dpp=True, warm_start=False, **options)
     except cvxpy.SolverError as error:
         raise RuntimeError(
             f"{solver} failed on the multi-task problem and left no solution: {error}"
