@@ -157,7 +157,7 @@ def solve_convex(
     def solution_of_program() -> Solution:
         tasks = np.asarray(W.value)
         if problem.has_offset:
-            offsets = np.asarray(own.value)[:, None] + float(b.value)
+            offsets = np.asarray(own.value)[:, None] + np.asarray(b.value)
             tasks = np.hstack([tasks, offsets])
         shared = tasks.mean(axis=0)
         shared[:n_features] *= shrinkage

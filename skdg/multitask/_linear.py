@@ -69,6 +69,7 @@ class _MultiTaskLinearModel(_MultiTaskLinear):
        multi-task learning", NIPS 2010.
     """
 
+    loss: str = "squared"
     coupling: str = "mean"
     lambda_shared: float = 0.01
     lambda_task: float = 1.0
@@ -80,8 +81,6 @@ class _MultiTaskLinearModel(_MultiTaskLinear):
         "graph": ["array-like", "sparse matrix", None],
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
     }
-
-    loss: ClassVar[str]
 
     def _choose_solver(self) -> str:
         return choose_solver(self.solver, self.loss, self.coupling)
