@@ -6,18 +6,43 @@ Lazy imports, the conformance tests, the laws, the documentation's tables and
 ``python -m skdg`` read it. A new method is one file and one line here.
 """
 
-ESTIMATORS: dict[str, str] = {
+_METHODS = {
     # share parameters
-    "MultiTaskLinearSVC": "skdg.multitask",
-    "MultiTaskLinearSVR": "skdg.multitask",
+    "skdg.multitask": ["MultiTaskLinearSVC", "MultiTaskLinearSVR"],
     # share regularities; ERM is the baseline of every method
-    "ERMClassifier": "skdg.invariance",
-    "ERMRegressor": "skdg.invariance",
-    "IRMClassifier": "skdg.invariance",
-    "IRMRegressor": "skdg.invariance",
+    "skdg.invariance": [
+        *("ERMClassifier", "ERMRegressor"),
+        *("IRMClassifier", "IRMRegressor"),
+        *("VRExClassifier", "VRExRegressor"),
+        *("IBERMClassifier", "IBERMRegressor"),
+        *("IBIRMClassifier", "IBIRMRegressor"),
+        *("GroupDROClassifier", "GroupDRORegressor"),
+        *("EQRMClassifier", "EQRMRegressor"),
+        *("SpectralDecouplingClassifier", "SpectralDecouplingRegressor"),
+        "InvariantSubspaceRecovery",
+        *("AnchorClassifier", "AnchorRegression"),
+        *("DomainRobustClassifier", "DomainRobustRegressor"),
+    ],
     # share search directions
-    "IDGMClassifier": "skdg.gradients",
-    "IDGMRegressor": "skdg.gradients",
-    "FishClassifier": "skdg.gradients",
-    "FishRegressor": "skdg.gradients",
+    "skdg.gradients": [
+        *("IDGMClassifier", "IDGMRegressor"),
+        *("FishClassifier", "FishRegressor"),
+        *("FishrClassifier", "FishrRegressor"),
+        *("IGAClassifier", "IGARegressor"),
+        *("ANDMaskClassifier", "ANDMaskRegressor"),
+        *("SANDMaskClassifier", "SANDMaskRegressor"),
+    ],
+    # share the distribution of features
+    "skdg.alignment": [
+        *("CORALClassifier", "CORALRegressor"),
+        *("MMDClassifier", "MMDRegressor"),
+        *("DANNClassifier", "DANNRegressor"),
+        "CDANNClassifier",
+        *("CausIRLClassifier", "CausIRLRegressor"),
+        *("MixupClassifier", "MixupRegressor"),
+    ],
+}
+
+ESTIMATORS: dict[str, str] = {
+    name: module for module, names in _METHODS.items() for name in names
 }

@@ -240,7 +240,11 @@ def test_defaults_are_documented_as_they_are(name):
 def test_parameters_are_keyword_only_and_in_the_html(name):
     cls = getattr(skdg, name)
     kinds = {p.kind for p in inspect.signature(cls).parameters.values()}
-    assert kinds == {inspect.Parameter.KEYWORD_ONLY}
+    # As in scikit-learn, a meta-estimator may be given its estimator by position.
+    positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    assert kinds - {inspect.Parameter.KEYWORD_ONLY} <= {positional}
+    for parameter in inspect.signature(cls).parameters.values():
+        assert (parameter.kind == positional) == (parameter.name == "estimator")
     html = cls()._repr_html_()
     for parameter in cls().get_params(deep=False):
         assert parameter in html

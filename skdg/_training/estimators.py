@@ -30,6 +30,7 @@ from skdg._training.rows import (
     draw_batches,
     order_by_domain,
     resolve_batch_size,
+    resolve_max_iter,
     spread_batches,
 )
 from skdg._training.state import (
@@ -142,8 +143,9 @@ class NetworkEstimator(CallbackSupportMixin, DomainEstimator):
         of its rows. None takes all rows. "auto" takes all rows of tables of up to 1024
         rows, and else about 512 rows in total, at least 16 per domain.
 
-    max_iter : int, default=500
-        Number of iterations, each of which is one step of the optimizer.
+    max_iter : int or "auto", default="auto"
+        Number of iterations. "auto" is 200, or about 64 passes over the rows where
+        these take more: from some 1600 rows on, with batches of the default size.
 
     warm_start : bool, default=False
         Whether `fit` starts from the parameters of the last fit.
@@ -191,7 +193,7 @@ class NetworkEstimator(CallbackSupportMixin, DomainEstimator):
     learning_rate_init: float = 0.01
     learning_rate: str = "cosine"
     batch_size: int | str | None = "auto"
-    max_iter: int = 500
+    max_iter: int | str = "auto"
     warm_start: bool = False
     device: str = "cpu"
     random_state: Any = None
@@ -209,7 +211,10 @@ class NetworkEstimator(CallbackSupportMixin, DomainEstimator):
             StrOptions({"auto"}),
             None,
         ],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
         "warm_start": ["boolean"],
         "device": [str],
         "random_state": ["random_state"],
@@ -343,7 +348,8 @@ class NetworkEstimator(CallbackSupportMixin, DomainEstimator):
         rows, targets = data.rows, data.targets
         seeds = spawn_random_states(self.random_state, 4)
         batch_size = resolve_batch_size(self.batch_size, rows.sizes)
-        max_iter, first_iter = self.max_iter, 0
+        max_iter = resolve_max_iter(self.max_iter, rows.sizes, batch_size)
+        first_iter = 0
         if one_pass:
             max_iter = max(n // min(n, batch_size or n) for n in rows.sizes)
             first_iter = getattr(self, "n_iter_", 0)

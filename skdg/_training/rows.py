@@ -133,6 +133,22 @@ def resolve_batch_size(
     return max(_AUTO_PER_DOMAIN, _AUTO_BATCH // len(sizes))
 
 
+# max_iter="auto" is this many iterations, or this many passes over the rows if these
+# take more iterations.
+_AUTO_ITERATIONS = 200
+_AUTO_PASSES = 64
+
+
+def resolve_max_iter(
+    max_iter: int | str, sizes: tuple[int, ...], batch_size: int | None
+) -> int:
+    """Return the number of iterations."""
+    if not isinstance(max_iter, str):
+        return max_iter
+    per_batch = sum(min(n, batch_size or n) for n in sizes)
+    return max(_AUTO_ITERATIONS, _AUTO_PASSES * sum(sizes) // per_batch)
+
+
 def spread_batches(
     rows: DomainRows, batch_size: int | None, n_rows: int = 4096
 ) -> list[DomainRows]:

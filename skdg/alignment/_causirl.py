@@ -29,7 +29,7 @@ def split_distance(batch: DomainBatch, first: Tensor, distance: str) -> Tensor:
     mass = weights.sum(1, keepdim=True)
     membership = (weights / mass).T
     if distance == "mmd":
-        return mmd_distance(batch.features, membership, "median")
+        return mmd_distance(batch.features, membership, "mean")
     means = membership.T @ batch.features
     centred = batch.features - means[:, None]
     freedom = (mass - 1.0).clamp(min=1.0)[:, :, None]
@@ -77,7 +77,7 @@ class _CausIRL(PenalizedEstimator):
 
     distance : {"coral", "mmd"}, default="coral"
         Distance of feature distributions, as in `skdg.CORALClassifier` or (with the
-        widths from the median) `skdg.MMDClassifier`.
+        widths from the mean distance) `skdg.MMDClassifier`.
 
     Notes
     -----

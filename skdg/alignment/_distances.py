@@ -5,7 +5,7 @@
 import torch
 from torch import Tensor
 
-# Multiples of 1 / (median squared distance): 1/4, 1/2, 1, 2 and 4.
+# Multiples of 1 / (mean squared distance): 1/4, 1/2, 1, 2 and 4.
 _SMALLEST_MULTIPLE = 0.25
 _N_MULTIPLES = 5
 # The fixed inverse widths of DomainBed.
@@ -55,7 +55,7 @@ def mmd_distance(features: Tensor, membership: Tensor, bandwidth: str) -> Tensor
     membership : Tensor of shape (n_rows, n_groups)
         Weight of each row in each group; each column sums to 1.
 
-    bandwidth : {"median", "published"}
+    bandwidth : {"mean", "published"}
         Inverse widths of the Gaussian kernels that are summed.
 
     Returns
@@ -70,8 +70,8 @@ def mmd_distance(features: Tensor, membership: Tensor, bandwidth: str) -> Tensor
     centred = features - features.detach().mean(0)
     norms = centred.square().sum(1)
     distances = (norms[:, None] + norms - 2.0 * centred @ centred.T).clamp(min=0.0)
-    if bandwidth == "median":
-        width = _typical_distance(distances.detach(), features.detach())
+    if bandwidth == "mean":
+        width = _mean_distance(features.detach(), membership.mean(1))
         # Each kernel is the square of the one before, as its width is half.
         kernels = [torch.exp(distances * (-_SMALLEST_MULTIPLE / width))]
         for _ in range(_N_MULTIPLES - 1):
@@ -84,17 +84,13 @@ def mmd_distance(features: Tensor, membership: Tensor, bandwidth: str) -> Tensor
     return (n_groups * own - between.sum()) * 2.0 / (n_groups * (n_groups - 1))
 
 
-def _typical_distance(distances: Tensor, features: Tensor) -> Tensor:
-    """Return the median squared distance of different rows.
+def _mean_distance(features: Tensor, share: Tensor) -> Tensor:
+    """Return the mean squared distance of two rows; 1 where all are equal.
 
-    The mean takes its place where most rows are equal, and 1 where all are.
+    Rows are drawn with probabilities `share`, so that a row of weight 2 counts as the
+    row twice. (The often used median would have to sort all pairs.)
     """
-    n_rows = len(distances)
-    if n_rows < 2:
-        return distances.new_ones(())
-    own = torch.eye(n_rows, dtype=torch.bool, device=distances.device)
-    median = distances[~own].median()
-    mean = distances.sum() / (n_rows * (n_rows - 1))
-    typical = torch.where(median > 1e-6 * mean, median, mean)
-    rounding = torch.finfo(distances.dtype).eps ** 2 * features.square().mean()
-    return torch.where(typical > rounding, typical, 1.0)
+    deviations = features - share @ features
+    mean = 2.0 * share @ deviations.square().sum(1)
+    rounding = torch.finfo(features.dtype).eps ** 2 * features.square().mean()
+    return torch.where(mean > rounding, mean, 1.0)

@@ -17,7 +17,7 @@ from skdg._training.tasks import NetworkClassifier, NetworkRegressor
 from skdg.alignment._distances import mmd_distance
 
 
-def mmd_penalty(batch: DomainBatch, bandwidth: str = "median") -> Tensor:
+def mmd_penalty(batch: DomainBatch, bandwidth: str = "mean") -> Tensor:
     """Return the mean squared discrepancy over pairs of domains."""
     rows = batch.rows
     membership = batch.features.new_zeros(len(rows.inputs), rows.n_domains)
@@ -35,9 +35,9 @@ class _MMD(PenalizedEstimator):
         Weight of the discrepancy, ``lambda`` in Notes. 0 gives the model of ERM, bit
         for bit.
 
-    bandwidth : {"median", "published"}, default="median"
-        Widths of the kernels: "median" takes five around the median squared distance
-        of the batch's features, whatever their scale; "published" the seven fixed ones
+    bandwidth : {"mean", "published"}, default="mean"
+        Widths of the kernels: "mean" takes five around the mean squared distance of
+        the batch's features, whatever their scale; "published" the seven fixed ones
         of DomainBed, which suit features of the order of 1.
 
     Notes
@@ -50,7 +50,7 @@ class _MMD(PenalizedEstimator):
     the biased estimate of the squared discrepancy [1]_ (rows are paired with
     themselves), with :math:`\bar K_{ij}` the mean over rows of domains i and j of
     :math:`\sum_\gamma \exp(-\gamma \|z - z'\|^2)` on the features z that enter the last
-    layer. "median" means gamma = 1/4, 1/2, 1, 2 and 4 over the median, which is held
+    layer. "mean" means gamma = 1/4, 1/2, 1, 2 and 4 over the mean, which is held
     fixed in the gradient; "published" means 0.001, 0.01, ..., 1000. The weight is 0
     before `penalty_anneal_iters` (DomainBed has no annealing). Memory is quadratic in
     the rows of a batch. A linear model has no features that could change, so that the
@@ -63,10 +63,10 @@ class _MMD(PenalizedEstimator):
     """
 
     penalty_weight: float = 1.0
-    bandwidth: str = "median"
+    bandwidth: str = "mean"
 
     _parameter_constraints: ClassVar[dict[str, list]] = {
-        "bandwidth": [StrOptions({"median", "published"})],
+        "bandwidth": [StrOptions({"mean", "published"})],
     }
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:

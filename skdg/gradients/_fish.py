@@ -78,8 +78,9 @@ class _Fish(NetworkEstimator):
     learning_rate_init : float, default=0.01
         Step size of the inner steps, ``alpha`` in Notes.
 
-    max_iter : int, default=500
-        Number of iterations, each of one inner step per domain.
+    max_iter : int or "auto", default="auto"
+        Number of iterations, each of one inner step per domain. "auto" is 200, or about
+        64 passes over the rows where these take more.
 
     Attributes
     ----------

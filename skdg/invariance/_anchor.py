@@ -271,16 +271,17 @@ class AnchorClassifier(ClassifierMixin, _Anchor):
             encoded = self._encode_domains(X, groups)
             X, y = validate_data(self, X, y, dtype=(np.float64, np.float32))
             check_classification_targets(y)
-            classes, index = np.unique(y, return_inverse=True)
+            weight = _check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
+            # A class of rows of weight 0 is absent.
+            classes = np.unique(y[weight > 0])
             if len(classes) < 2:
                 raise ValueError(
                     f"AnchorClassifier needs samples of at least 2 classes in y, got "
                     f"only one class: {classes.tolist()[0]!r}."
                 )
-            weight = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
-            targets = 2.0 * np.eye(len(classes))[index] - 1.0
+            targets = np.where(y[:, None] == classes, 1.0, -1.0)
             if len(classes) == 2:
                 targets = targets[:, 1:]
             coef, offsets = self._solve(X, targets, weight, *encoded)

@@ -196,7 +196,8 @@ class _DomainRobust(DomainEstimator):
         models, weights, losses = [], [], []
         for _ in range(n_rounds):
             q = np.exp(log_weights - log_weights.max())
-            q /= q.sum()
+            # Sorted, so that not even rounding depends on the order of domains.
+            q /= np.sort(q).sum()
             share = q[codes[train]] * w_train / mass
             model = clone(base)
             model.fit(X_train, y_train, sample_weight=share * w_train.sum())
@@ -282,7 +283,8 @@ class DomainRobustClassifier(ClassifierMixin, _DomainRobust):
             weight = _check_sample_weight(
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
             )
-            self.classes_ = np.unique(y)
+            # A class of rows of weight 0 is absent.
+            self.classes_ = np.unique(y[weight > 0])
             if len(self.classes_) < 2:
                 raise ValueError(
                     f"DomainRobustClassifier needs samples of at least 2 classes in y, "
@@ -401,7 +403,7 @@ class DomainRobustRegressor(RegressorMixin, _DomainRobust):
         with self._unchanged_on_error():
             encoded = self._encode_domains(X, groups)
             X = self._check_input(X, reset=True)
-            y = _check_y(y, y_numeric=True, estimator=self)
+            y = _check_y(y, y_numeric=True, estimator=self).astype(np.float64)
             check_consistent_length(X, y)
             weight = _check_sample_weight(
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True

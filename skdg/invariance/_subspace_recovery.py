@@ -14,14 +14,18 @@ from sklearn.base import (
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    validate_data,
+)
 
 from skdg._dataclass import estimator
 from skdg.base import DomainEstimator
 
 
 def between_domain_scatter(
-    X: np.ndarray, y: np.ndarray, codes: np.ndarray, moment: str
+    X: np.ndarray, y: np.ndarray, codes: np.ndarray, weight: np.ndarray, moment: str
 ) -> np.ndarray:
     """Return how much class-conditional moments vary between domains, by direction.
 
@@ -32,17 +36,20 @@ def between_domain_scatter(
     n_features = X.shape[1]
     scatter = np.zeros((n_features, n_features))
     for label in np.unique(y):
-        parts = [X[(y == label) & (codes == code)] for code in np.unique(codes)]
+        rows = [
+            np.flatnonzero((y == label) & (codes == code)) for code in np.unique(codes)
+        ]
+        parts = [(X[own], weight[own]) for own in rows if len(own)]
         if moment == "mean":
-            means = np.array([part.mean(axis=0) for part in parts if len(part)])
+            means = np.array([np.average(x, axis=0, weights=w) for x, w in parts])
             deviations = means - means.mean(axis=0)
             scatter += deviations.T @ deviations
             continue
         covariances = np.array(
             [
-                np.cov(part.T).reshape(2 * [n_features])
-                for part in parts
-                if len(part) > 1
+                np.cov(x.T, aweights=w, ddof=0).reshape(2 * [n_features])
+                for x, w in parts
+                if (x != x[0]).any()
             ]
         )
         if len(covariances):
@@ -132,7 +139,9 @@ class InvariantSubspaceRecovery(
     }
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
+    def fit(
+        self, X: Any, y: Any, groups: Any = None, sample_weight: Any = None
+    ) -> Self:
         """Find the directions in which the domains differ.
 
         Parameters
@@ -146,16 +155,24 @@ class InvariantSubspaceRecovery(
         groups : array-like of shape (n_samples,), default=None
             The domain of each row, as labels of any hashable type.
 
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row within its class and domain.
+
         Returns
         -------
         self : object
             The fitted transformer.
         """
         with self._unchanged_on_error():
-            self.domains_, codes = self._encode_domains(X, groups)
-            self.n_domains_ = len(self.domains_)
+            domains, codes = self._encode_domains(X, groups)
             X, y = validate_data(self, X, y, dtype=(np.float64, np.float32))
             check_classification_targets(y)
+            weight = _check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
+            kept = weight > 0
+            self.domains_ = domains[np.unique(codes[kept])]
+            self.n_domains_ = len(self.domains_)
             n_features = X.shape[1]
             if self.n_spurious == "auto":
                 n_spurious = min(self.n_domains_ - 1, n_features - 1)
@@ -166,9 +183,11 @@ class InvariantSubspaceRecovery(
                     f"n_spurious={n_spurious} would remove all of the {n_features} "
                     f"features of X; it must be smaller."
                 )
-            scatter = between_domain_scatter(X, y, codes, self.moment)
+            scatter = between_domain_scatter(
+                X[kept], y[kept], codes[kept], weight[kept], self.moment
+            )
             values, vectors = np.linalg.eigh(scatter)
-            directions = vectors.T[::-1].astype(X.dtype)
+            directions = vectors.T[::-1].astype(X.dtype, order="C")
             self.scatter_ = values[::-1]
             self.spurious_components_ = directions[:n_spurious]
             self.components_ = directions[n_spurious:]

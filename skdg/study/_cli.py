@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from skdg.study._table import DomainTable
 
 _DESCRIPTION = """\
-Hold out one domain after the other, train on the rest, and compare all estimators of
-skdg with a linear model and gradient boosting: on the domains they saw, and on the one
-they did not. Without TABLE it uses the prices of hotel rooms by market segment.
+Hold out one domain after the other, train on the rest, and compare estimators of skdg
+with a linear model and gradient boosting: on the domains they saw, and on the one they
+did not. Without TABLE it uses the prices of hotel rooms by market segment.
 """
 
 _EPILOG = """\
@@ -78,7 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--estimators",
         metavar="NAME[,NAME]",
-        help="the methods to compare, such as ERM,IRM,Ridge (default: all)",
+        help="the methods to compare, such as ERM,IRM,Ridge, or all of them: all "
+        "(default: baselines, ERM, IRM, IDGM, Fish and the multi-task SVM)",
     )
     add(
         "--max-domains",
@@ -147,7 +148,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     # Only now, so that the mistakes above show at once.
     from skdg.study._compare import leave_one_domain_out, summarize
-    from skdg.study._methods import all_methods, choose
+    from skdg.study._methods import all_methods, choose, usual
     from skdg.study._report import (
         make_console,
         make_stdout_printable,
@@ -165,6 +166,8 @@ def _run(arguments: argparse.Namespace) -> int:
     methods = all_methods(table.task, arguments.seed)
     if arguments.estimators:
         methods = choose(methods, _names(arguments.estimators))
+    else:
+        methods = usual(methods)
     n_domains = len(set(table.domains.tolist()))
     n_fits = n_domains * len(methods)
     outcomes: list[Outcome] = []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import (
@@ -22,6 +22,9 @@ from skdg.study._errors import unknown_name
 
 BOOSTING = "HistGradientBoosting"
 ERM = "ERM"
+# What is compared unless asked: for each thing that domains may share the methods that
+# the others come from. All of them take several times as long.
+_USUAL = {ERM, "IRM", "IDGM", "Fish", "MultiTaskLinearSVC", "MultiTaskLinearSVR"}
 
 _BASELINES: dict[str, list[type[BaseEstimator]]] = {
     "classification": [
@@ -74,11 +77,17 @@ def all_methods(task: str, seed: int = 0) -> list[Method]:
         Estimators with their default parameters.
     """
     methods = [_method(cls, seed, is_baseline=True) for cls in _BASELINES[task]]
+    is_of_task = is_classifier if task == "classification" else is_regressor
     for name, module in ESTIMATORS.items():
-        method = _method(getattr(import_module(module), name), seed, is_baseline=False)
-        if is_classifier(method.estimator) == (task == "classification"):
-            methods.append(method)
+        cls = getattr(import_module(module), name)
+        if is_of_task(cls()):
+            methods.append(_method(cls, seed, is_baseline=False))
     return methods
+
+
+def usual(methods: Sequence[Method]) -> list[Method]:
+    """Return the baselines and the methods that the others come from."""
+    return [method for method in methods if method.is_baseline or method.name in _USUAL]
 
 
 def choose(methods: Sequence[Method], names: Sequence[str]) -> list[Method]:
@@ -90,7 +99,7 @@ def choose(methods: Sequence[Method], names: Sequence[str]) -> list[Method]:
         What there is.
 
     names : sequence of str
-        Names as in the table or of the class, in upper or lower case.
+        Names as in the table or of the class, in upper or lower case; "all" for all.
 
     Returns
     -------
@@ -105,6 +114,8 @@ def choose(methods: Sequence[Method], names: Sequence[str]) -> list[Method]:
     known = {method.name.lower(): method.name for method in methods}
     wanted = set()
     for name in names:
+        if name.lower() == "all":
+            return list(methods)
         found = known.get(_short_name(name).lower()) or known.get(name.lower())
         if found is None:
             raise unknown_name("estimator", name, known.values())
@@ -114,8 +125,8 @@ def choose(methods: Sequence[Method], names: Sequence[str]) -> list[Method]:
 
 def _short_name(name: str) -> str:
     """Leave out what the task says already."""
-    for ending in ("classifier", "regressor"):
-        if name.lower().endswith(ending):
+    for ending in ("classifier", "regressor", "regression"):
+        if name.lower().endswith(ending) and name.lower() != "logisticregression":
             return name[: -len(ending)]
     return name
 

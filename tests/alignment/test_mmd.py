@@ -11,7 +11,7 @@ from skdg.alignment import MMDRegressor
 from skdg.alignment._mmd import mmd_penalty
 
 PUBLISHED = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
-BANDWIDTHS = ["median", "published"]
+BANDWIDTHS = ["mean", "published"]
 
 
 def make_rows(sizes, seed=0, counts=False):
@@ -28,15 +28,16 @@ def make_batch(rows, features=None):
     return DomainBatch.from_outputs(rows, features @ head, features, head, LOG_LOSS)
 
 
-def median_of_pairs(features):
-    # Rows are paired in both orders, and torch's median is the lower one; with every
-    # distance twice this is the lower median of single pairs.
-    pairs = sorted(
-        np.sum((features[i] - features[j]) ** 2)
+def mean_of_pairs(features, weight, sizes):
+    """The mean over all pairs, in which domains count equally."""
+    share = np.concatenate(
+        [own / own.sum() for own in np.split(np.asarray(weight), np.cumsum(sizes)[:-1])]
+    ) / len(sizes)
+    return sum(
+        share[i] * share[j] * np.sum((features[i] - features[j]) ** 2)
         for i in range(len(features))
-        for j in range(i)
+        for j in range(len(features))
     )
-    return pairs[(len(pairs) - 1) // 2]
 
 
 def discrepancy(features, weight, sizes, gammas):
@@ -63,10 +64,10 @@ def discrepancy(features, weight, sizes, gammas):
     return np.mean(pairs)
 
 
-def gammas_of(bandwidth, features):
+def gammas_of(bandwidth, features, weight, sizes):
     if bandwidth == "published":
         return PUBLISHED
-    return np.array([0.25, 0.5, 1.0, 2.0, 4.0]) / median_of_pairs(features)
+    return np.array([0.25, 0.5, 1.0, 2.0, 4.0]) / mean_of_pairs(features, weight, sizes)
 
 
 @pytest.mark.parametrize("bandwidth", BANDWIDTHS)
@@ -74,7 +75,7 @@ def gammas_of(bandwidth, features):
 def test_penalty_is_the_mean_discrepancy_over_pairs(sizes, bandwidth):
     rows = make_rows(sizes)
     features = rows.inputs.numpy()
-    gammas = gammas_of(bandwidth, features)
+    gammas = gammas_of(bandwidth, features, rows.sample_weight, sizes)
     expected = discrepancy(features, rows.sample_weight, sizes, gammas)
     found = mmd_penalty(make_batch(rows), bandwidth)
     np.testing.assert_allclose(found, expected, rtol=1e-9)
@@ -120,7 +121,7 @@ def test_one_domain_has_no_discrepancy(bandwidth):
 
 
 @pytest.mark.parametrize("scale", [1e-4, 1e5])
-def test_median_widths_follow_the_scale_of_the_features(scale):
+def test_mean_widths_follow_the_scale_of_the_features(scale):
     rows = make_rows((6, 8))
     expected = mmd_penalty(make_batch(rows))
     found = mmd_penalty(make_batch(rows, scale * rows.inputs))
@@ -171,8 +172,9 @@ def test_gradient_agrees_with_finite_differences(bandwidth):
     value = mmd_penalty(make_batch(rows, leaf), bandwidth)
     (gradient,) = torch.autograd.grad(value, leaf)
     features = rows.inputs.numpy()
-    # The median is held fixed.
-    arguments = (rows.sample_weight, rows.sizes, gammas_of(bandwidth, features))
+    # The mean distance is held fixed.
+    weights = rows.sample_weight, rows.sizes
+    arguments = (*weights, gammas_of(bandwidth, features, *weights))
     differences = np.zeros((12, 3))
     for i in range(12):
         for k in range(3):

@@ -15,7 +15,7 @@ def exact_noise(rng, n, covariance):
     """Rows whose mean and covariance are exactly 0 and the given matrix."""
     noise = rng.normal(size=(n, len(covariance)))
     noise -= noise.mean(axis=0)
-    white = np.linalg.solve(np.linalg.cholesky(np.cov(noise.T)), noise.T).T
+    white = np.linalg.solve(np.linalg.cholesky(np.cov(noise.T, ddof=0)), noise.T).T
     return white @ np.linalg.cholesky(covariance).T
 
 
@@ -98,7 +98,7 @@ def test_scatter_of_means_by_loops():
         centre = sum(means) / len(means)
         for mean in means:
             expected += np.outer(mean - centre, mean - centre)
-    found = between_domain_scatter(X, y, groups, "mean")
+    found = between_domain_scatter(X, y, groups, np.ones(len(X)), "mean")
     np.testing.assert_allclose(found, expected, rtol=1e-10)
 
 
@@ -123,7 +123,7 @@ def test_covariances_tell_what_equal_means_do_not():
     average = sum(covariances) / 3
     squares = sum((c - average) @ (c - average) for c in covariances)
     expected = 2 * rotation.T @ squares @ rotation
-    found = between_domain_scatter(X, y, groups, "covariance")
+    found = between_domain_scatter(X, y, groups, np.ones(len(X)), "covariance")
     np.testing.assert_allclose(found, expected, atol=1e-9)
     by_mean = InvariantSubspaceRecovery(n_spurious=2).fit(X, y, groups=groups)
     np.testing.assert_allclose(by_mean.scatter_, 0.0, atol=1e-12)

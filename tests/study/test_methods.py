@@ -9,7 +9,7 @@ from sklearn.compose import TransformedTargetRegressor
 import skdg
 from skdg._registry import ESTIMATORS
 from skdg.study._errors import StudyError
-from skdg.study._methods import all_methods, choose
+from skdg.study._methods import all_methods, choose, usual
 
 
 def of_task(task):
@@ -56,6 +56,14 @@ def test_the_support_vector_regression_gets_targets_of_about_one():
     assert svr.predicts_with_groups
 
 
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_the_usual_methods(task):
+    svm = "MultiTaskLinearSVC" if task == "classification" else "MultiTaskLinearSVR"
+    names = [m.name for m in usual(all_methods(task)) if not m.is_baseline]
+    assert names == [svm, "ERM", "IRM", "IDGM", "Fish"]
+    assert len([m for m in usual(all_methods(task)) if m.is_baseline]) == 3
+
+
 def test_choose():
     methods = all_methods("regression")
 
@@ -64,6 +72,7 @@ def test_choose():
 
     assert names("IRMRegressor", "ridge", "erm") == ["Ridge", "ERM", "IRM"]
     assert names("histgradientboosting") == ["HistGradientBoosting"]
+    assert names("all") == [method.name for method in methods]
     with pytest.raises(StudyError, match=r"no estimator 'IRN'. Did you mean 'IRM'"):
         choose(methods, ["ERM", "IRN"])
     with pytest.raises(StudyError, match=r"There are: Dummy, Ridge"):

@@ -12,6 +12,8 @@ from skdg._training.rows import (
     draw_batches,
     order_by_domain,
     resolve_batch_size,
+    resolve_max_iter,
+    spread_batches,
 )
 
 EQUAL, RAGGED = (4, 4, 4), (5, 1, 6)
@@ -261,3 +263,48 @@ def test_draws_depend_on_the_random_state_alone():
     torch.manual_seed(1)
     assert numbers(0) == first
     assert numbers(1) != first
+
+
+@pytest.mark.parametrize(
+    ("max_iter", "sizes", "batch_size", "expected"),
+    [
+        (7, (4000, 1000), 100, 7),
+        ("auto", (500, 500), None, 200),
+        ("auto", (300, 300), 100, 200),
+        # 64 passes over 10 000 rows in batches of 2 times 256, or of 256 and 100.
+        ("auto", (5000, 5000), 256, 1250),
+        ("auto", (9900, 100), 256, 64 * 10_000 // 356),
+    ],
+)
+def test_resolve_max_iter(max_iter, sizes, batch_size, expected):
+    assert resolve_max_iter(max_iter, sizes, batch_size) == expected
+
+
+@pytest.mark.parametrize("batch_size", [None, 7, 100])
+def test_spread_batches_of_a_full_batch_are_all_rows(make_rows, batch_size):
+    rows = make_rows("regression", EQUAL if batch_size != 7 else (7, 2))
+    assert spread_batches(rows, batch_size) == [rows]
+
+
+@pytest.mark.parametrize("n_rows", [1, 60, 4096])
+def test_spread_batches_take_rows_evenly_from_each_domain(n_rows):
+    sizes, batch_size = (600, 90, 3), 10
+    number = torch.arange(sum(sizes), dtype=torch.float64)[:, None]
+    rows = DomainRows(number, number, number[:, 0] + 1.0, sizes)
+    batches = spread_batches(rows, batch_size, n_rows)
+    assert len(batches) == {1: 1, 60: 2, 4096: 60}[n_rows]
+    taken = [
+        torch.cat(parts)
+        for parts in zip(
+            *([part.inputs[:, 0] for part in batch.by_domain] for batch in batches),
+            strict=True,
+        )
+    ]
+    for domain, size in enumerate(sizes):
+        assert all(batch.sizes == (10, 10, 3) for batch in batches)
+        own = own_rows(sizes, domain)
+        found = np.sort(taken[domain].numpy())
+        assert set(found) <= set(own)
+        # No gap is longer than even spacing makes it, in the middle or at an end.
+        gaps = np.diff([own.start - 1, *found, own.stop])
+        assert gaps.max() <= -(-size // min(size, len(found))) + 1
