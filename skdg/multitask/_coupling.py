@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import cvxpy
 import numpy as np
 from scipy import sparse
+from scipy.sparse.linalg import splu
 
 Expression = tuple[Any, list[Any]]
 
@@ -50,8 +51,8 @@ class QuadraticCoupling:
     matrix: Any
 
     @cached_property
-    def _inverse(self) -> np.ndarray:
-        return np.linalg.inv(self.matrix.toarray())
+    def _factor(self) -> Any:
+        return splu(self.matrix.tocsc())
 
     def value(self, W: np.ndarray) -> float:
         """Return the penalty of W."""
@@ -68,32 +69,52 @@ class QuadraticCoupling:
 
     def conjugate(self, S: np.ndarray) -> float:
         """Return the conjugate at S."""
-        return float((S * (self._inverse @ S)).sum() / 4.0)
+        return float((S * self._factor.solve(S)).sum() / 4.0)
 
 
-def mean_coupling(
-    lambda_shared: float, lambda_task: float, n_tasks: int
-) -> QuadraticCoupling:
-    """Return ``lambda_shared |w_0|^2 + lambda_task / n_tasks sum_t |w_t - w_0|^2``.
+@dataclass(frozen=True)
+class MeanCoupling:
+    """``lambda_shared |w_0|^2 + lambda_task / n_tasks sum_t |w_t - w_0|^2``.
+
+    This is its least value over w_0 (Lemma 2.2 of Evgeniou and Pontil): a weight on the
+    distances from the mean, and another on the mean.
 
     Parameters
     ----------
     lambda_shared, lambda_task : float
         Weights.
-
-    n_tasks : int
-        Number of tasks.
-
-    Returns
-    -------
-    QuadraticCoupling
-        Its least value over w_0 (Lemma 2.2 of Evgeniou and Pontil).
     """
-    total = lambda_shared + lambda_task
-    own = lambda_task / n_tasks
-    identity, ones = np.eye(n_tasks), np.full((n_tasks, n_tasks), 1.0 / n_tasks)
-    matrix = own * (identity - ones) + own * (lambda_shared / total) * ones
-    return QuadraticCoupling(sparse.csr_array(matrix))
+
+    lambda_shared: float
+    lambda_task: float
+
+    def _weights(self, n_tasks: int) -> tuple[float, float]:
+        ratio = self.lambda_shared / (self.lambda_shared + self.lambda_task)
+        return self.lambda_task / n_tasks, self.lambda_task * ratio / n_tasks
+
+    def value(self, W: np.ndarray) -> float:
+        """Return the penalty of W."""
+        own, common = self._weights(len(W))
+        mean = W.mean(axis=0)
+        return float(own * ((W - mean) ** 2).sum() + common * len(W) * mean @ mean)
+
+    def expression(self, W: Any) -> Expression:
+        """Return the penalty as an expression of cvxpy, and its constraints."""
+        w_0 = cvxpy.Variable((1, W.shape[1]))
+        own = cvxpy.sum_squares(W - np.ones((W.shape[0], 1)) @ w_0)
+        weight = self.lambda_task / W.shape[0]
+        return self.lambda_shared * cvxpy.sum_squares(w_0) + weight * own, []
+
+    def dual_factor(self, S: np.ndarray) -> float:
+        """Return the largest factor up to 1 that makes the conjugate of S finite."""
+        return 1.0
+
+    def conjugate(self, S: np.ndarray) -> float:
+        """Return the conjugate at S."""
+        own, common = self._weights(len(S))
+        mean = S.mean(axis=0)
+        apart = ((S - mean) ** 2).sum() / own
+        return float((apart + len(S) * mean @ mean / common) / 4.0)
 
 
 def graph_coupling(

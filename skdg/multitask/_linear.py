@@ -149,7 +149,9 @@ class MultiTaskLinearClassifier(_MultiTaskLinearModel, _LinearTaskClassifier):
       \eta) \min_M \mathrm{tr}\, W^\top (\eta I + M)^{-1} W` over matrices with
       :math:`0 \preceq M \preceq I` and :math:`\mathrm{tr}\, M = k`, where :math:`\eta =
       \lambda_2 / \lambda_1` and row t of W is w_t. It penalises the mean of all and the
-      distances of the clusters' means from it alike.
+      distances of the clusters' means from it alike. The first term vanishes for any W
+      of rank k, so what is found is a space of k dimensions, with clusters in it or
+      not.
     * "low_rank" [4]_: :math:`\lambda_1 \|W\|_*`, the sum of singular values: the w_t
       lie near a space of few dimensions.
     * "joint_feature" [4]_: :math:`\lambda_1 \sum_j (\sum_t w_{tj}^2)^{1/2}`: all

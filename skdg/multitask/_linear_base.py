@@ -89,11 +89,6 @@ class _MultiTaskLinear(DomainEstimator):
         Rows of weight 0 are left out, as if they were not there.
         """
         kept = np.flatnonzero(weight > 0)
-        if not len(kept):
-            raise ValueError(
-                f"{type(self).__name__} needs a row of positive weight, but "
-                f"sample_weight is 0 in all {len(weight)} rows."
-            )
         present, first, codes = np.unique(
             codes[kept], return_index=True, return_inverse=True
         )

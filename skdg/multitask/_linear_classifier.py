@@ -113,8 +113,6 @@ class _LinearTaskClassifier(ClassifierMixin, _MultiTaskLinear):
         if self.class_weight != "balanced":
             return weight * compute_sample_weight(self.class_weight, y)
         used = weight > 0
-        if not used.any():
-            return weight
         by_class = compute_class_weight(
             "balanced", classes=self.classes_, y=y[used], sample_weight=weight[used]
         )

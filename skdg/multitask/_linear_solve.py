@@ -16,8 +16,8 @@ from skdg.multitask._coupling import (
     DirtyCoupling,
     JointFeatureCoupling,
     LowRankCoupling,
+    MeanCoupling,
     graph_coupling,
-    mean_coupling,
 )
 from skdg.multitask._newton import solve_graph, solve_mean
 from skdg.multitask._problem import Solution, TaskProblem, solve, solver_name
@@ -163,7 +163,7 @@ class Model:
         if isinstance(loss, RowLoss) and not smooth:
             return solve(problem, loss, self.solver, self.options)
         shared, task = problem.lambda_shared, problem.lambda_task
-        coupling = mean_coupling(shared, task, problem.n_tasks)
+        coupling = MeanCoupling(shared, task)
         shrinkage = task / (shared + task)
         return solve_convex(
             problem, loss, coupling, self.solver, self.options, shrinkage

@@ -19,7 +19,7 @@ from scipy.sparse.linalg import splu
 from sklearn.exceptions import ConvergenceWarning
 
 from skdg.multitask._convex import certify
-from skdg.multitask._coupling import QuadraticCoupling, mean_coupling
+from skdg.multitask._coupling import Coupling, MeanCoupling, QuadraticCoupling
 from skdg.multitask._problem import (
     GAP_TO_WARN_OF,
     Solution,
@@ -34,7 +34,7 @@ _ROUNDING = 1e-14
 # Above this share of entries in the matrix a dense factorization is faster.
 _DENSE = 0.05
 
-Step = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Step = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 def solve_mean(problem: TaskProblem, loss: RowLoss | LogisticLoss) -> Solution:
@@ -70,19 +70,24 @@ def solve_mean(problem: TaskProblem, loss: RowLoss | LogisticLoss) -> Solution:
     own, shared = 2 * problem.own_penalty, 2 * problem.shared_penalty
     scale = np.sqrt(own)
 
-    def step(gradient: np.ndarray, curvature: np.ndarray) -> np.ndarray:
+    def step(x: np.ndarray, gradient: np.ndarray, curvature: np.ndarray) -> np.ndarray:
         # In units in which the penalty of v_t is the identity.
-        parts = (curvature[order[a:b]] for a, b in pairwise(bounds))
-        grams = np.stack([_gram(X, h) for X, h in zip(blocks, parts, strict=True)])
-        values, vectors = np.linalg.eigh(grams / np.outer(scale, scale))
-        values = values.clip(min=0.0)
+        roots = np.sqrt(curvature[order])
+        parts = (roots[a:b] for a, b in pairwise(bounds))
+        # Of the rows and not of their Gram matrix, which would square the rounding.
+        factors = [_triangle(X, h, scale) for X, h in zip(blocks, parts, strict=True)]
+        _, singular, rows = np.linalg.svd(np.stack(factors))
+        values, vectors = singular**2, rows.transpose(0, 2, 1)
         g = gradient[:size].reshape(n_tasks, -1) / scale
         rotated = np.einsum("tji,tj->ti", vectors, g)
         kept = values / (1.0 + values)
         left = np.einsum("tij,tj,tkj->ik", vectors, kept, vectors, optimize=True)
-        right = np.einsum("tij,tj->i", vectors, kept * rotated)
-        g_shared = gradient[size:] / scale
-        common = _solve_scaled(left + np.diag(shared / own), right - g_shared)
+        # The gradient of w_0 is the sum of those of the v_t, but for the penalties: to
+        # subtract the two as they are would leave rounding alone.
+        right = own * x[:size].reshape(n_tasks, -1).sum(axis=0) - shared * x[size:]
+        right = right / scale
+        right -= np.einsum("tij,tj->i", vectors, rotated / (1.0 + values))
+        common = _solve_scaled(left + np.diag(shared / own), right)
         moved = np.einsum("tji,j->ti", vectors, common)
         v = -(rotated / (1.0 + values) + kept * moved)
         v = np.einsum("tij,tj->ti", vectors, v) / scale
@@ -91,7 +96,7 @@ def solve_mean(problem: TaskProblem, loss: RowLoss | LogisticLoss) -> Solution:
     found, beta, status = _newton(stack, penalty, loss, step)
     w_0 = found[size:]
     tasks = found[:size].reshape(n_tasks, -1) + w_0
-    coupling = mean_coupling(problem.lambda_shared, problem.lambda_task, n_tasks)
+    coupling = MeanCoupling(problem.lambda_shared, problem.lambda_task)
     return _finish(problem, loss, coupling, tasks, w_0, beta, status)
 
 
@@ -139,7 +144,7 @@ def solve_graph(
     stack = stack.tocsr()
     penalty.eliminate_zeros()
 
-    def step(gradient: np.ndarray, curvature: np.ndarray) -> np.ndarray:
+    def step(x: np.ndarray, gradient: np.ndarray, curvature: np.ndarray) -> np.ndarray:
         hessian = stack.T @ (sparse.diags_array(curvature) @ stack) + 2 * penalty
         if hessian.nnz > _DENSE * hessian.shape[0] ** 2:
             return _solve_scaled(hessian.toarray(), -gradient)
@@ -171,7 +176,7 @@ def _newton(
     for _ in range(_MAX_ITER):
         slope, curvature = loss.derivatives(f)
         gradient = stack.T @ slope + 2 * times(x)
-        move = step(gradient, curvature)
+        move = step(x, gradient, curvature)
         decrease = -gradient @ move
         length = 1.0
         while length > 1e-10:
@@ -196,12 +201,14 @@ def _newton(
     return x, -loss.derivatives(f)[0], status
 
 
-def _gram(X: Any, h: np.ndarray) -> np.ndarray:
-    """Return ``X' diag(h) X`` as a dense array."""
-    if sparse.issparse(X):
-        return (X.T @ (sparse.diags_array(h) @ X)).toarray()
-    root = np.sqrt(h)[:, None] * X
-    return root.T @ root
+def _triangle(X: Any, root: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Return a square R with ``R' R = A' A``, A = diag(root) X diag(1 / scale)."""
+    dense = X.toarray() if sparse.issparse(X) else X
+    A = root[:, None] * dense / scale
+    n_columns = len(scale)
+    if len(A) > n_columns:
+        return np.linalg.qr(A, mode="r")
+    return np.vstack([A, np.zeros((n_columns - len(A), n_columns))])
 
 
 def _solve_scaled(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -218,7 +225,7 @@ def _solve_scaled(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
 def _finish(
     problem: TaskProblem,
     loss: RowLoss | LogisticLoss,
-    coupling: QuadraticCoupling,
+    coupling: Coupling,
     tasks: np.ndarray,
     shared: np.ndarray,
     beta: np.ndarray,
