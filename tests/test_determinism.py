@@ -74,11 +74,18 @@ SETTINGS = {
     "module": {"module": noisy_module},
     "module, minibatch": {"module": noisy_module, "batch_size": 8},
 }
-CASES = [
-    (name, key)
-    for name in ESTIMATORS
-    for key in (SETTINGS if name in NETWORKS else ["full batch"])
-]
+# What initial values, layers and a module are is no business of a method's step: there
+# the simplest of each kind stand for all.
+STEP_SETTINGS = ["full batch", "minibatch", "linear", "module, minibatch"]
+
+
+def settings_of(name):
+    if name not in NETWORKS:
+        return ["full batch"]
+    return SETTINGS if name.startswith(("ERM", "Fish", "IDGM")) else STEP_SETTINGS
+
+
+CASES = [(name, key) for name in ESTIMATORS for key in settings_of(name)]
 every_setting = pytest.mark.parametrize(("name", "setting"), CASES)
 
 

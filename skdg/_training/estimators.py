@@ -144,8 +144,8 @@ class NetworkEstimator(CallbackSupportMixin, DomainEstimator):
         rows, and else about 512 rows in total, at least 16 per domain.
 
     max_iter : int or "auto", default="auto"
-        Number of iterations. "auto" is 200, or about 64 passes over the rows where
-        these take more: from some 1600 rows on, with batches of the default size.
+        Number of iterations. "auto" is 160, or about 64 passes over the rows where
+        these take more: from some 1300 rows on, with batches of the default size.
 
     warm_start : bool, default=False
         Whether `fit` starts from the parameters of the last fit.

@@ -135,7 +135,7 @@ def resolve_batch_size(
 
 # max_iter="auto" is this many iterations, or this many passes over the rows if these
 # take more iterations.
-_AUTO_ITERATIONS = 200
+_AUTO_ITERATIONS = 160
 _AUTO_PASSES = 64
 
 

@@ -79,7 +79,7 @@ class _Fish(NetworkEstimator):
         Step size of the inner steps, ``alpha`` in Notes.
 
     max_iter : int or "auto", default="auto"
-        Number of iterations, each of one inner step per domain. "auto" is 200, or about
+        Number of iterations, each of one inner step per domain. "auto" is 160, or about
         64 passes over the rows where these take more.
 
     Attributes

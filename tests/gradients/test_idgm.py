@@ -112,10 +112,10 @@ def test_step_is_that_of_the_whole_objective(task, hidden, equal):
     start = torch.tensor(flat_of(model), requires_grad=True)
     n_outputs = len(model.intercepts_[-1])
     objective = Objective(task, X, y, groups, hidden, n_outputs)
-    model.set_params(warm_start=True, gamma=GAMMA, max_iter=1, learning_rate_init=0.5)
+    model.set_params(warm_start=True, gamma=GAMMA, max_iter=1, learning_rate_init=0.01)
     model.fit(X, y, groups=groups)
     (expected,) = torch.autograd.grad(objective(start), start)
-    found = (start.detach().numpy() - flat_of(model)) / 0.5
+    found = (start.detach().numpy() - flat_of(model)) / 0.01
     np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-10)
     # The part of the second order is not small.
     (erm,) = torch.autograd.grad(objective(start, gamma=0.0), start)
@@ -129,9 +129,9 @@ def test_step_agrees_with_finite_differences(task):
     model.fit(X, y, groups=groups)
     start = flat_of(model)
     objective = Objective(task, X, y, groups, (4,), len(model.intercepts_[-1]))
-    model.set_params(warm_start=True, gamma=GAMMA, max_iter=1, learning_rate_init=0.5)
+    model.set_params(warm_start=True, gamma=GAMMA, max_iter=1, learning_rate_init=0.01)
     model.fit(X, y, groups=groups)
-    found, step = (start - flat_of(model)) / 0.5, 1e-5
+    found, step = (start - flat_of(model)) / 0.01, 1e-5
     for index, unit in enumerate(np.eye(len(start))):
         up, down = (
             objective(torch.tensor(start + s * step * unit, requires_grad=True)).item()

@@ -269,8 +269,8 @@ def test_draws_depend_on_the_random_state_alone():
     ("max_iter", "sizes", "batch_size", "expected"),
     [
         (7, (4000, 1000), 100, 7),
-        ("auto", (500, 500), None, 200),
-        ("auto", (300, 300), 100, 200),
+        ("auto", (500, 500), None, 160),
+        ("auto", (200, 200), 100, 160),
         # 64 passes over 10 000 rows in batches of 2 times 256, or of 256 and 100.
         ("auto", (5000, 5000), 256, 1250),
         ("auto", (9900, 100), 256, 64 * 10_000 // 356),
