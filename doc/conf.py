@@ -1,0 +1,84 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Configuration of sphinx, which also writes the page of the interface."""
+
+import inspect
+import os
+from pathlib import Path
+
+import skdg
+from skdg._registry import ESTIMATORS
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+project = "skdg"
+author = "The skdg developers"
+version = release = skdg.__version__
+copyright = author
+
+extensions = [
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build"]
+html_theme = "pydata_sphinx_theme"
+html_theme_options = {
+    "logo": {"text": "skdg"},
+    "show_prev_next": False,
+    "github_url": "https://github.com/skdg/skdg",
+}
+autosummary_generate = True
+numpydoc_show_class_members = False
+numpydoc_class_members_toctree = False
+autodoc_default_options = {"members": True, "inherited-members": True}
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": "plot_",
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "show_memory": False,
+    "min_reported_time": 1e9,
+}
+
+PARTS = {
+    "skdg.multitask": "Shared parameters or representations",
+    "skdg.invariance": "Shared regularities",
+    "skdg.gradients": "Shared search directions",
+    "skdg.alignment": "Shared distributions of features",
+    "skdg.metrics": "Metrics",
+    "skdg.inspection": "Inspection",
+    "skdg.datasets": "Data",
+    "skdg.exceptions": "Warnings and errors",
+}
+
+
+def public_names(module: str) -> list[str]:
+    """List the classes and functions of a package under the names users import."""
+    package = getattr(skdg, module.removeprefix("skdg."))
+    names = getattr(package, "__all__", None) or [
+        name for name, value in vars(package).items() if inspect.isclass(value)
+    ]
+    return [
+        f"skdg.{name}" if ESTIMATORS.get(name) == module else f"{module}.{name}"
+        for name in names
+    ]
+
+
+def write_interface() -> None:
+    """Write the page that lists the interface."""
+    lines = ["Interface", "=========", ""]
+    for module, title in PARTS.items():
+        lines += [title, "-" * len(title), ""]
+        lines += [".. autosummary::", "   :toctree: generated", "   :nosignatures:", ""]
+        lines += [f"   {name}" for name in public_names(module)] + [""]
+    path = Path(__file__).parent / "api" / "index.rst"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join(lines), encoding="utf-8")
+
+
+write_interface()
