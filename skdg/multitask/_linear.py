@@ -52,6 +52,19 @@ class _MultiTaskLinearModel(_MultiTaskLinear):
         optimum (for squared errors it is the solution of a linear system); PIQP for the
         other losses with "mean"; and CLARABEL for all else.
 
+    Raises
+    ------
+    ValueError
+        By `fit`, if the graph is not one of these domains.
+
+    RuntimeError
+        By `fit`, if the solver fails.
+
+    Warns
+    -----
+    ConvergenceWarning
+        By `fit`, if the solver stops short of the optimum, with the gap.
+
     References
     ----------
     .. [1] T. Evgeniou and M. Pontil, "Regularized multi-task learning", KDD 2004.
@@ -106,19 +119,6 @@ class MultiTaskLinearClassifier(_MultiTaskLinearModel, _LinearTaskClassifier):
     loss : {"logistic", "hinge", "squared_hinge"}, default="logistic"
         The loss of a row, ``ell`` in Notes.
 
-    Raises
-    ------
-    ValueError
-        By `fit`, if the graph is not one of these domains.
-
-    RuntimeError
-        By `fit`, if the solver fails.
-
-    Warns
-    -----
-    ConvergenceWarning
-        By `fit`, if the solver stops short of the optimum, with the gap.
-
     See Also
     --------
     MultiTaskLinearRegressor : The same for numbers.
@@ -163,8 +163,8 @@ class MultiTaskLinearClassifier(_MultiTaskLinearModel, _LinearTaskClassifier):
     `coef_` is w_0 for "mean", and for all others the mean of the w_t; `intercept_` is
     b_0, which is the mean of the b_t. X is best standardised.
 
-    Time grows with the number of rows for all; with "low_rank" and "clustered" it also
-    grows with the fourth power of the smaller of T and the number of features.
+    "low_rank" and "clustered" are semidefinite programs: minutes and gigabytes where T
+    + n_features is above a hundred.
 
     Examples
     --------
@@ -233,19 +233,6 @@ class MultiTaskLinearRegressor(_MultiTaskLinearModel, _LinearTaskRegressor):
         Errors up to this size, in the unit of y, cost nothing. Only for the loss
         "epsilon_insensitive".
 
-    Raises
-    ------
-    ValueError
-        By `fit`, if the graph is not one of these domains.
-
-    RuntimeError
-        By `fit`, if the solver fails.
-
-    Warns
-    -----
-    ConvergenceWarning
-        By `fit`, if the solver stops short of the optimum, with the gap.
-
     See Also
     --------
     MultiTaskLinearClassifier : The same for classes.
@@ -268,8 +255,7 @@ class MultiTaskLinearRegressor(_MultiTaskLinearModel, _LinearTaskRegressor):
     * "graph" [2]_: :math:`\frac{\lambda_1}{T^2} \sum_{s<t} A_{st} \|w_s - w_t\|^2 +
       \frac{\lambda_2}{T} \sum_t \|w_t\|^2`, with A the graph.
     * "clustered" [3]_: :math:`\frac{\lambda_1}{T} \sum_t \|w_t - \bar w_{c(t)}\|^2 +
-      \frac{\lambda_2}{T} \sum_t \|w_t\|^2`, with the mean of the cluster c(t) of t,
-      relaxed over all partitions into k clusters.
+      \frac{\lambda_2}{T} \sum_t \|w_t\|^2`, relaxed over all clusterings.
     * "low_rank" [4]_: :math:`\lambda_1 \|W\|_*`, the sum of singular values.
     * "joint_feature" [4]_: :math:`\lambda_1 \sum_j (\sum_t w_{tj}^2)^{1/2}`.
     * "dirty" [5]_: the least :math:`\lambda_2 \sum_j \max_t |P_{tj}| + \lambda_1

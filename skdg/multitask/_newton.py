@@ -207,7 +207,7 @@ def _triangle(X: Any, root: np.ndarray, scale: np.ndarray) -> np.ndarray:
     A = root[:, None] * dense / scale
     n_columns = len(scale)
     if len(A) > n_columns:
-        return np.linalg.qr(A, mode="r")
+        return np.asarray(np.linalg.qr(A, mode="r"))
     return np.vstack([A, np.zeros((n_columns - len(A), n_columns))])
 
 
