@@ -8,7 +8,11 @@ Lazy imports, the conformance tests, the laws, the documentation's tables and
 
 _METHODS = {
     # share parameters
-    "skdg.multitask": ["MultiTaskLinearSVC", "MultiTaskLinearSVR"],
+    "skdg.multitask": [
+        *("MultiTaskLinearSVC", "MultiTaskLinearSVR"),
+        *("MultiTaskLinearClassifier", "MultiTaskLinearRegressor"),
+        *("MultiTaskNetworkClassifier", "MultiTaskNetworkRegressor"),
+    ],
     # share regularities; ERM is the baseline of every method
     "skdg.invariance": [
         *("ERMClassifier", "ERMRegressor"),

@@ -37,6 +37,7 @@ PREDICTORS = [name for name in ESTIMATORS if hasattr(make(name), "predict")]
 NETWORKS = [name for name in ESTIMATORS if has(name, "module")]
 NETWORK_CLASSIFIERS = [name for name in NETWORKS if name in CLASSIFIERS]
 NETWORK_REGRESSORS = [name for name in NETWORKS if name not in CLASSIFIERS]
+PARTIAL = [name for name in ESTIMATORS if hasattr(make(name), "partial_fit")]
 every_estimator = pytest.mark.parametrize("name", ESTIMATORS)
 every_network = pytest.mark.parametrize("name", NETWORKS)
 
@@ -554,7 +555,7 @@ def test_predict_with_another_number_of_features(name):
 # partial_fit
 
 
-@pytest.mark.parametrize("name", NETWORK_CLASSIFIERS)
+@pytest.mark.parametrize("name", [n for n in PARTIAL if n in CLASSIFIERS])
 def test_partial_fit_needs_classes_at_first(name):
     X, y, groups = make_data(name)
     model = make(name)
@@ -564,7 +565,7 @@ def test_partial_fit_needs_classes_at_first(name):
     assert model.classes_.tolist() == [0, 1]
 
 
-@pytest.mark.parametrize("name", NETWORK_CLASSIFIERS)
+@pytest.mark.parametrize("name", [n for n in PARTIAL if n in CLASSIFIERS])
 def test_partial_fit_with_an_unknown_label(name):
     X, y, groups = make_data(name)
     strange = y.copy()
@@ -578,7 +579,7 @@ def test_partial_fit_with_an_unknown_label(name):
         model.partial_fit(X, strange, groups=groups)
 
 
-@pytest.mark.parametrize("name", NETWORK_CLASSIFIERS)
+@pytest.mark.parametrize("name", [n for n in PARTIAL if n in CLASSIFIERS])
 def test_partial_fit_with_other_classes_later(name):
     X, y, groups = make_data(name)
     model = make(name).partial_fit(X, y, classes=[0, 1], groups=groups)
@@ -586,7 +587,7 @@ def test_partial_fit_with_other_classes_later(name):
         model.partial_fit(X, y, classes=[0, 1, 2], groups=groups)
 
 
-@pytest.mark.parametrize("name", NETWORK_CLASSIFIERS)
+@pytest.mark.parametrize("name", [n for n in PARTIAL if n in CLASSIFIERS])
 def test_partial_fit_with_one_class(name):
     X, y, groups = make_data(name)
     model = make(name)
@@ -594,7 +595,7 @@ def test_partial_fit_with_one_class(name):
         model.partial_fit(X, 0 * y, classes=[0], groups=groups)
 
 
-@every_network
+@pytest.mark.parametrize("name", PARTIAL)
 def test_partial_fit_with_another_number_of_features(name):
     X, y, groups = make_data(name)
     classes = {"classes": [0, 1]} if name in CLASSIFIERS else {}
@@ -603,7 +604,7 @@ def test_partial_fit_with_another_number_of_features(name):
         model.partial_fit(X[:, :2], y, groups=groups)
 
 
-@pytest.mark.parametrize("name", NETWORK_REGRESSORS)
+@pytest.mark.parametrize("name", [n for n in PARTIAL if n not in CLASSIFIERS])
 def test_partial_fit_with_another_number_of_targets(name):
     X, y, groups = make_data(name)
     model = make(name).partial_fit(X, y, groups=groups)
@@ -614,7 +615,7 @@ def test_partial_fit_with_another_number_of_targets(name):
         model.partial_fit(X, np.column_stack([y, y, y]), groups=groups)
 
 
-@every_network
+@pytest.mark.parametrize("name", PARTIAL)
 def test_partial_fit_with_wrong_groups(name):
     X, y, groups = make_data(name)
     classes = {"classes": [0, 1]} if name in CLASSIFIERS else {}
@@ -623,7 +624,7 @@ def test_partial_fit_with_wrong_groups(name):
         model.partial_fit(X, y, groups=["a", "b", None] * 10)
 
 
-@every_network
+@pytest.mark.parametrize("name", PARTIAL)
 def test_partial_fit_that_diverges(name):
     X, y, groups = make_data(name)
     classes = {"classes": [0, 1]} if name in CLASSIFIERS else {}

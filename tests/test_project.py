@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 from numpydoc.hooks.validate_docstrings import parse_config
 from numpydoc.validate import validate
+from sklearn.base import BaseEstimator
 
 import skdg
+from skdg._registry import ESTIMATORS
 
 ROOT = Path(__file__).parents[1]
 HEADER = "# Authors: The skdg developers\n# SPDX-License-Identifier: BSD-3-Clause\n"
@@ -57,6 +59,17 @@ def test_public_name_resolves(name):
     if isinstance(value, types.ModuleType):
         for inner in value.__all__:
             getattr(value, inner)
+
+
+@pytest.mark.parametrize("package", sorted(set(ESTIMATORS.values())))
+def test_every_estimator_of_a_package_is_registered(package):
+    module = import_module(package)
+    classes = {
+        name
+        for name in module.__all__
+        if issubclass(getattr(module, name), BaseEstimator)
+    }
+    assert classes == {name for name, home in ESTIMATORS.items() if home == package}
 
 
 def test_dir_lists_the_public_names_once():
