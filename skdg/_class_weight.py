@@ -26,17 +26,17 @@ def check_class_weight(class_weight: Any, classes: Any) -> None:
     classes : array-like of shape (n_classes,)
         The labels that occur. One without an entry has weight 1.
 
-    Notes
-    -----
-    As in scikit-learn, an entry for a label that does not occur is an error only where
-    another label has none, as after a misspelling; a fold may lack a class.
-
     Raises
     ------
     ValueError
         If a weight is not a finite number of 0 or more, if there is one for a label
         that does not occur and none for one that does, or if no class has a positive
         weight. The message names the class and the value.
+
+    Notes
+    -----
+    As in scikit-learn, an entry for a label that does not occur is an error only where
+    another label has none, as after a misspelling; a fold may lack a class.
 
     Examples
     --------
