@@ -31,6 +31,8 @@ html_theme_options = {
     "show_prev_next": False,
     "github_url": "https://github.com/skdg/skdg",
 }
+# What classes inherit from scikit-learn refers to pages of its documentation.
+suppress_warnings = ["ref.ref", "ref.term"]
 autosummary_generate = True
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False

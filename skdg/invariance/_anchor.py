@@ -58,7 +58,7 @@ class _Anchor(DomainEstimator):
     n_features_in_ : int
         Number of features seen in fit.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen in fit. Only if X has feature names that are strings.
 
     Notes

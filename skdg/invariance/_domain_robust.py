@@ -94,7 +94,7 @@ class _DomainRobust(DomainEstimator):
     n_features_in_ : int
         Number of features seen in fit.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen in fit. Only if X has feature names that are strings.
 
     Notes

@@ -92,7 +92,7 @@ class InvariantSubspaceRecovery(
     n_features_in_ : int
         Number of features seen in fit.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen in fit. Only if X has feature names that are strings.
 
     See Also
