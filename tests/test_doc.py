@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 DOC = Path(__file__).parents[1] / "doc"
-PAGES = sorted(DOC.glob("*.rst"))
+# The gallery leaves a page of its own here when the documentation was built.
+PAGES = sorted(set(DOC.glob("*.rst")) - {DOC / "sg_execution_times.rst"})
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
