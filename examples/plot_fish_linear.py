@@ -62,6 +62,6 @@ from skdg.inspection import GradientAlignmentDisplay
 
 figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 GradientAlignmentDisplay.from_estimator(
-    models, X[seen], y[seen], groups=groups[seen], ax=ax, plot=True
+    models, X[seen], y[seen], groups=groups[seen], ax=ax
 )
 ax.set_title("Do the domains agree where to go?")

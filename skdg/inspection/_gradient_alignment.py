@@ -214,10 +214,10 @@ class GradientAlignmentDisplay:
             Number of iterations from one record to the next.
 
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Where to draw, at once. None makes a new figure when it is drawn.
 
         plot : bool, default=False
-            Whether to draw at once; otherwise `plot` does.
+            Whether to draw at once if no `ax` is given; otherwise `plot` does.
 
         Returns
         -------
@@ -232,7 +232,7 @@ class GradientAlignmentDisplay:
             clone(model).set_callbacks(monitor).fit(X, y, groups=groups)
             iterations[name], cosines[name] = monitor.iterations_, monitor.cosines_
         display = cls(iterations, cosines)
-        return display.plot(ax) if plot else display
+        return display.plot(ax) if plot or ax is not None else display
 
     def frame(self) -> Any:
         """Return what is drawn as a table.
