@@ -7,7 +7,7 @@ estimator's `domains_`. While they are trained, tasks are in the order of the ro
 """
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -169,6 +169,19 @@ class TaskNetworks:
     def looked_at(self) -> AbstractContextManager[None]:
         """Return a context in which passes leave no trace; here they never do."""
         return nullcontext()
+
+    def domain_gradients(self, batch: DomainBatch) -> NoReturn:
+        """Refuse: no parameter is shared.
+
+        Parameters
+        ----------
+        batch : DomainBatch
+            The result of the last forward pass.
+        """
+        raise TypeError(
+            "With sharing='soft' no parameter belongs to several tasks, so that their "
+            "gradients cannot be compared. Use sharing='hard'."
+        )
 
 
 class SoftSharingStep:

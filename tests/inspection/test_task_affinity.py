@@ -108,6 +108,14 @@ def test_gradients_of_tasks_without_shared_layers_cannot_be_compared():
         task_affinity(model, X, y, groups)
 
 
+def test_a_step_of_a_network_of_one_task_alone_helps_no_other():
+    X, y, groups = np.eye(8), np.arange(8) % 2, np.arange(8) // 4
+    model = MultiTaskNetworkClassifier(hidden_layer_sizes=(3,), max_iter=2)
+    model.set_params(sharing="soft").fit(X, y, groups=groups)
+    with pytest.raises(TypeError, match="Use sharing='hard'"):
+        task_affinity(model, X, y, groups, method="lookahead")
+
+
 @pytest.mark.parametrize("step_size", [0.01, 0.1, 1.0])
 def test_lookahead_is_the_gain_of_a_task_from_a_step_of_another(step_size):
     model, leaves, X, y, groups = fitted_classifier()
