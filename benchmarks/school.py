@@ -31,9 +31,7 @@ schools of R2 on a school's own test rows.
 
 Published: 34.3 % (mu = 10, C = 0.1) and 34.3 % (mu = 2, C = 0.1); Bayesian task
 clustering 29.5 %; mu = 1000, which is nearly separate, 11.9 % (C = 0.1) and 4.8 %
-(C = 1). The splits were others, and the inputs may have been coded otherwise. On the
-first split "published" gives 36.1 % here, and mu = 1000 gives 15.8 % (C = 0.1) and
-30.9 % (C = 1), so that two points more or less than a published number mean nothing.
+(C = 1). The splits were others, and the inputs may have been coded otherwise.
 
 Writes ``benchmarks/results/school.csv`` when run for all ten splits.
 """

@@ -75,9 +75,7 @@ def resolve_dtype(dtype: np.dtype, device: torch.device) -> torch.dtype:
     return torch.float64 if double else torch.float32
 
 
-# Multiplications per pass through the network up to which a second thread is not worth
-# its cost (measured on two cores: 1.1 times as fast at 5 million, 1.3 at 20, 1.5 at
-# 60).
+# Multiplications per pass through the network up to which a second thread gains little.
 _WORK_OF_ONE_THREAD = 2**24
 
 _lock = threading.Lock()

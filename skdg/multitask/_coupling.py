@@ -7,7 +7,7 @@ expression of cvxpy, and its conjugate: the largest ``<S, W> - value(W)``. For a
 that is 0 or infinite; there is the factor by which S must be shrunk to make it 0.
 
 Penalties of singular values are one semidefinite block of size n_tasks + n_features.
-Many small blocks, one for each row of W, took twenty times as long.
+Many small blocks, one for each row of W, would take far longer.
 """
 
 from dataclasses import dataclass

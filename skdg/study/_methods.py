@@ -125,8 +125,8 @@ def choose(methods: Sequence[Method], names: Sequence[str]) -> list[Method]:
 
 def _short_name(name: str) -> str:
     """Leave out what the task says already."""
-    for ending in ("classifier", "regressor", "regression"):
-        if name.lower().endswith(ending) and name.lower() != "logisticregression":
+    for ending in ("classifier", "regressor"):
+        if name.lower().endswith(ending):
             return name[: -len(ending)]
     return name
 
