@@ -18,6 +18,7 @@ from sklearn.base import clone, is_classifier
 import skdg
 from skdg import SingleDomainWarning
 from skdg._registry import ESTIMATORS
+from skdg._training.device import few_threads
 
 
 def make(name, **params):
@@ -285,6 +286,17 @@ def test_global_state_is_left_alone_by_a_fit_that_fails(name):
     with pytest.raises(OverflowError, match="broken"):
         make(name, module=lambda n: Breaking()).fit(X, y, groups=groups)
     assert global_state() == before
+
+
+def test_fits_that_overlap_leave_the_number_of_threads_as_it_was(threads):
+    threads(2)
+    with few_threads(1):
+        assert torch.get_num_threads() == 1
+        with few_threads(1):
+            assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 2
+    with few_threads(2**40):
+        assert torch.get_num_threads() == 2
 
 
 @pytest.fixture

@@ -174,12 +174,13 @@ class Model:
     ) -> Solution:
         assert self.graph is not None
         shared, task = problem.lambda_shared, problem.lambda_task
-        coupling = graph_coupling(shared, task, self.graph)
         if self.solver != NEWTON:
+            coupling = graph_coupling(shared, task, self.graph)
             return solve_convex(problem, loss, coupling, self.solver, self.options)
         pairs = self.graph[~np.eye(problem.n_tasks, dtype=bool)]
         weight = pairs[0] if len(pairs) else 1.0
         if weight == 0 or (pairs != weight).any():
+            coupling = graph_coupling(shared, task, self.graph)
             return solve_graph(problem, loss, coupling)
         # With equal weights the tasks meet in their mean alone: Lemma 2.2 backwards.
         total = weight * task + shared

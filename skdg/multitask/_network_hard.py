@@ -97,6 +97,12 @@ def heads_by_task(state: NetworkState, places: np.ndarray) -> NetworkState:
     )
 
 
+def _n_before_heads(network: DenseNetwork | ModuleNetwork) -> int:
+    """Return the number of parameters without those of the heads, which come last."""
+    *_, head, offsets = network.tensors(network.parameters)
+    return len(network.parameters) - head.numel() - offsets.numel()
+
+
 class MultiHeadNetwork(DenseNetwork):
     """A multilayer perceptron with a head per task, see the module's docstring.
 
@@ -138,8 +144,7 @@ class MultiHeadNetwork(DenseNetwork):
     @property
     def n_shared(self) -> int:
         """How many parameters, the first ones, belong to all tasks."""
-        *_, head, offsets = self.tensors(self.parameters)
-        return len(self.parameters) - head.numel() - offsets.numel()
+        return _n_before_heads(self)
 
     def forward(self, rows: DomainRows, loss: Loss) -> DomainBatch:
         """Run the network on `rows`; the outputs are those of all heads."""
@@ -185,8 +190,7 @@ class MultiHeadModuleNetwork(ModuleNetwork):
     @property
     def n_shared(self) -> int:
         """How many parameters, the first ones, belong to all tasks."""
-        *_, head, offsets = self.tensors(self.parameters)
-        return len(self.parameters) - head.numel() - offsets.numel()
+        return _n_before_heads(self)
 
     def forward(self, rows: DomainRows, loss: Loss) -> DomainBatch:
         """Run the network on `rows`; the outputs are those of all heads."""

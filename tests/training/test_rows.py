@@ -300,8 +300,8 @@ def test_spread_batches_take_rows_evenly_from_each_domain(n_rows):
             strict=True,
         )
     ]
+    assert all(batch.sizes == (10, 10, 3) for batch in batches)
     for domain, size in enumerate(sizes):
-        assert all(batch.sizes == (10, 10, 3) for batch in batches)
         own = own_rows(sizes, domain)
         found = np.sort(taken[domain].numpy())
         assert set(found) <= set(own)
