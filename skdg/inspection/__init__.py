@@ -7,7 +7,8 @@ from skdg.inspection._gradient_alignment import (
     GradientAlignmentDisplay,
     GradientAlignmentMonitor,
 )
-from skdg.inspection._task_affinity import TaskAffinityDisplay, task_affinity
+from skdg.inspection._task_affinity import task_affinity
+from skdg.inspection._task_affinity_display import TaskAffinityDisplay
 
 __all__ = [
     "DomainScoreDisplay",

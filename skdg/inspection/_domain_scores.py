@@ -8,9 +8,42 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-from skdg.inspection._plotting import get_axes, make_frame
+from skdg.inspection._plotting import (
+    add_legend,
+    get_axes,
+    label_places,
+    make_frame,
+    n_lines,
+    wrap_labels,
+)
 from skdg.metrics import group_scores
+
+_MARKERS = ("o", "s", "^", "D", "v")
+
+
+def _domains_seen(models: dict[str, Any]) -> list[Hashable]:
+    """Return the domains that all models were trained on, by their own word."""
+    known = {
+        name: model.domains_.tolist()
+        for name, model in models.items()
+        if hasattr(model, "domains_")
+    }
+    if not known:
+        raise ValueError(
+            "No model says in domains_ on which domains it was trained; pass their "
+            "labels as seen=[...]."
+        )
+    (first, seen), *others = known.items()
+    for name, domains in others:
+        if set(domains) != set(seen):
+            raise ValueError(
+                f"The models were trained on different domains, {first!r} on {seen} "
+                f"and {name!r} on {domains}; pass the labels that all have seen as "
+                f"seen=[...], or draw the models apart."
+            )
+    return seen
 
 
 class DomainScoreDisplay:
@@ -78,9 +111,8 @@ class DomainScoreDisplay:
         metric: Callable[..., float] | None = None,
         seen: Collection[Hashable] | None = None,
         ax: Any = None,
-        plot: bool = False,
     ) -> Self:
-        """Score fitted models on each domain.
+        """Draw the scores of fitted models on each domain.
 
         Parameters
         ----------
@@ -102,35 +134,32 @@ class DomainScoreDisplay:
 
         seen : collection of labels, default=None
             The domains that the models were trained on. None reads the `domains_` of
-            the first model that has it.
+            the models.
 
         ax : matplotlib Axes, default=None
             Where to draw. None makes a new figure.
 
-        plot : bool, default=False
-            Whether to draw at once; otherwise `plot` does.
-
         Returns
         -------
         DomainScoreDisplay
-            The display.
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If `seen` is None and the models do not say the same of it.
         """
+        check_matplotlib_support("DomainScoreDisplay.from_estimator")
         models = estimator if isinstance(estimator, dict) else None
         models = models or {type(estimator).__name__: estimator}
         first = next(iter(models.values()))
         if metric is None:
             metric = accuracy_score if is_classifier(first) else r2_score
         if seen is None:
-            known = [m.domains_ for m in models.values() if hasattr(m, "domains_")]
-            if not known:
-                raise ValueError(
-                    "No model says in domains_ on which domains it was trained; pass "
-                    "their labels as seen=[...]."
-                )
-            seen = known[0].tolist()
+            seen = _domains_seen(models)
         predictions = {name: model.predict(X) for name, model in models.items()}
         return cls.from_predictions(
-            y, predictions, groups=groups, metric=metric, seen=seen, ax=ax, plot=plot
+            y, predictions, groups=groups, metric=metric, seen=seen, ax=ax
         )
 
     @classmethod
@@ -143,9 +172,8 @@ class DomainScoreDisplay:
         seen: Collection[Hashable],
         metric: Callable[..., float] = accuracy_score,
         ax: Any = None,
-        plot: bool = False,
     ) -> Self:
-        """Score predictions on each domain.
+        """Draw the scores of predictions on each domain.
 
         Parameters
         ----------
@@ -167,13 +195,10 @@ class DomainScoreDisplay:
         ax : matplotlib Axes, default=None
             Where to draw. None makes a new figure.
 
-        plot : bool, default=False
-            Whether to draw at once; otherwise `plot` does.
-
         Returns
         -------
         DomainScoreDisplay
-            The display.
+            The display, drawn.
         """
         predictions = y_pred if isinstance(y_pred, dict) else {"predictions": y_pred}
         scores = {
@@ -181,8 +206,7 @@ class DomainScoreDisplay:
             for name, prediction in predictions.items()
         }
         name = getattr(metric, "__name__", "score").replace("_", " ")
-        display = cls(scores, seen, score_name=name)
-        return display.plot(ax) if plot else display
+        return cls(scores, seen, score_name=name).plot(ax)
 
     def frame(self) -> Any:
         """Return what is drawn as a table.
@@ -214,25 +238,34 @@ class DomainScoreDisplay:
         DomainScoreDisplay
             The display itself.
         """
-        ax = get_axes("DomainScoreDisplay.plot", ax)
         seen = set(self.seen)
         domains = list(next(iter(self.scores.values())))
         # Unseen domains come last, at the bottom, where the eye compares them.
         domains.sort(key=lambda domain: domain not in seen)
+        labels = [f"{d}" if d in seen else f"{d} (unseen)" for d in domains]
+        texts = wrap_labels(labels)
+        per_domain = max(0.18 * n_lines(texts), 0.07 * len(self.scores), 0.25)
+        figsize = (6.4, float(np.clip(per_domain * len(domains) + 1.0, 3.5, 30.0)))
+        ax, is_new = get_axes("DomainScoreDisplay.plot", ax, figsize)
         places = np.arange(len(domains))
+        # A fifth of the way from domain to domain stays empty.
         spacing = min(0.12, 0.8 / len(self.scores))
         for index, (name, scores) in enumerate(self.scores.items()):
             shift = spacing * (index - (len(self.scores) - 1) / 2)
             values = [scores[domain] for domain in domains]
-            ax.plot(values, places + shift, "o", label=name, color=f"C{index}")
-        labels = [f"{d}" if d in seen else f"{d} (unseen)" for d in domains]
-        ax.set_yticks(places, labels)
+            # There are ten colors; then come other markers.
+            marker = _MARKERS[index // 10 % len(_MARKERS)]
+            ax.plot(values, places + shift, marker, label=name, color=f"C{index}", ms=5)
         for place, domain in zip(places, domains, strict=True):
             if domain not in seen:
                 ax.axhspan(place - 0.5, place + 0.5, color="0.5", alpha=0.15, lw=0)
-        ax.invert_yaxis()
+        ax.set_ylim(len(domains) - 0.5, -0.5)
+        to_right = ax.get_yaxis_transform()
+        ax.hlines(places[1:] - 0.5, 0, 1, color="0.9", lw=0.8, transform=to_right)
+        ax.set_axisbelow(True)
         ax.grid(axis="x", alpha=0.4)
         ax.set(xlabel=self.score_name, ylabel="domain")
-        ax.legend(loc="best")
+        add_legend(ax, outside=is_new)
+        label_places([ax.yaxis], texts)
         self.ax_, self.figure_ = ax, ax.figure
         return self

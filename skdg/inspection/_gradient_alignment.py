@@ -6,8 +6,13 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.utils._optional_dependencies import check_matplotlib_support
+from sklearn.utils.validation import _num_samples
 
-from skdg.inspection._plotting import get_axes, make_frame
+from skdg.base import encode_groups
+from skdg.inspection._plotting import add_legend, get_axes, make_frame
+
+_LINE_STYLES = ("-", "--", "-.", ":")
 
 
 def mean_cosine(gradients: np.ndarray) -> float:
@@ -191,9 +196,8 @@ class GradientAlignmentDisplay:
         groups: Any,
         every: int = 10,
         ax: Any = None,
-        plot: bool = False,
     ) -> Self:
-        """Fit clones of models and record their gradients.
+        """Fit clones of models, record their gradients and draw them.
 
         Parameters
         ----------
@@ -214,25 +218,38 @@ class GradientAlignmentDisplay:
             Number of iterations from one record to the next.
 
         ax : matplotlib Axes, default=None
-            Where to draw, at once. None makes a new figure when it is drawn.
-
-        plot : bool, default=False
-            Whether to draw at once if no `ax` is given; otherwise `plot` does.
+            Where to draw. None makes a new figure.
 
         Returns
         -------
         GradientAlignmentDisplay
-            The display.
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If there is one domain alone, or a model is done before the first record.
         """
+        check_matplotlib_support("GradientAlignmentDisplay.from_estimator")
+        domains, _ = encode_groups(groups, _num_samples(X))
+        if len(domains) == 1:
+            raise ValueError(
+                f"Gradients agree between domains, of which groups must hold at least "
+                f"two; it holds the label {domains.tolist()[0]!r} alone."
+            )
         if not isinstance(estimator, dict):
             estimator = {type(estimator).__name__: estimator}
         iterations, cosines = {}, {}
         for name, model in estimator.items():
             monitor = GradientAlignmentMonitor(every)
-            clone(model).set_callbacks(monitor).fit(X, y, groups=groups)
+            fitted = clone(model).set_callbacks(monitor).fit(X, y, groups=groups)
+            if not monitor.iterations_:
+                raise ValueError(
+                    f"every={every} is more than the {fitted.n_iter_} iterations of "
+                    f"{name!r}, so that there is no record; lower it."
+                )
             iterations[name], cosines[name] = monitor.iterations_, monitor.cosines_
-        display = cls(iterations, cosines)
-        return display.plot(ax) if plot or ax is not None else display
+        return cls(iterations, cosines).plot(ax)
 
     def frame(self) -> Any:
         """Return what is drawn as a table.
@@ -264,11 +281,15 @@ class GradientAlignmentDisplay:
         GradientAlignmentDisplay
             The display itself.
         """
-        ax = get_axes("GradientAlignmentDisplay.plot", ax)
-        for name, values in self.cosines.items():
-            ax.plot(self.iterations[name], values, label=name)
+        ax, is_new = get_axes("GradientAlignmentDisplay.plot", ax)
+        for index, (name, values) in enumerate(self.cosines.items()):
+            # Curves may coincide: what is below shows in the gaps.
+            style = _LINE_STYLES[index % len(_LINE_STYLES)]
+            ax.plot(
+                self.iterations[name], values, style, label=name, marker="o", ms=2.5
+            )
         ax.axhline(0.0, color="0.5", lw=0.8)
         ax.set(xlabel="iteration", ylabel="mean cosine between domains' gradients")
-        ax.legend(loc="best")
+        add_legend(ax, outside=is_new)
         self.ax_, self.figure_ = ax, ax.figure
         return self

@@ -1,14 +1,12 @@
 # Authors: The skdg developers
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which tasks are related, by four measures, and a picture of it."""
+"""Which tasks are related, by four measures."""
 
 import warnings
 from numbers import Real
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-from scipy.cluster.hierarchy import leaves_list, linkage
-from scipy.spatial.distance import squareform
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch, _safe_indexing
@@ -22,7 +20,6 @@ from sklearn.utils.validation import (
 from skdg._training.steps import shared_gradients
 from skdg.base import encode_groups
 from skdg.exceptions import SingleDomainWarning
-from skdg.inspection._plotting import get_axes, make_frame
 
 
 @validate_params(
@@ -198,147 +195,3 @@ def _transfer_gain(
                     gain = score(both, rows[test]) - alone
                     gains[source, target] += gain / len(splits)
     return gains
-
-
-class TaskAffinityDisplay:
-    """Heat map of the affinity of tasks, related ones side by side.
-
-    Best made by `from_estimator`.
-
-    Parameters
-    ----------
-    affinity : ndarray of shape (n_domains, n_domains)
-        Affinity from the task of the row to that of the column.
-
-    domains : array-like of shape (n_domains,)
-        The labels of the tasks.
-
-    Attributes
-    ----------
-    order_ : ndarray of shape (n_domains,)
-        The tasks in the order in which they are drawn, from a hierarchical clustering
-        (average linkage) of the symmetric part.
-
-    ax_ : matplotlib Axes
-        Where the picture was drawn.
-
-    figure_ : matplotlib Figure
-        The figure that holds it.
-
-    See Also
-    --------
-    task_affinity : The numbers.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skdg.inspection import TaskAffinityDisplay
-    >>> affinity = np.array([[1.0, -0.5, 0.9], [-0.5, 1.0, -0.4], [0.9, -0.4, 1.0]])
-    >>> TaskAffinityDisplay(affinity, ["a", "b", "c"]).frame().shape
-    (3, 3)
-    """
-
-    def __init__(self, affinity: np.ndarray, domains: Any) -> None:
-        self.affinity = affinity
-        self.domains = domains
-
-    @classmethod
-    def from_estimator(
-        cls,
-        estimator: Any,
-        X: Any,
-        y: Any,
-        *,
-        groups: Any,
-        method: str = "gradient",
-        ax: Any = None,
-        plot: bool = False,
-        **kwargs: Any,
-    ) -> Self:
-        """Measure the affinity of tasks.
-
-        Parameters
-        ----------
-        estimator : estimator
-            See `task_affinity`.
-
-        X : array-like of shape (n_samples, n_features)
-            The input data.
-
-        y : array-like of shape (n_samples,)
-            The targets.
-
-        groups : array-like of shape (n_samples,)
-            The domain of each row.
-
-        method : str, default="gradient"
-            The measure.
-
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        plot : bool, default=False
-            Whether to draw at once; otherwise `plot` does.
-
-        **kwargs : dict
-            Further arguments of `task_affinity`.
-
-        Returns
-        -------
-        TaskAffinityDisplay
-            The display.
-        """
-        result = task_affinity(estimator, X, y, groups, method=method, **kwargs)
-        display = cls(result.affinity, result.domains)
-        return display.plot(ax) if plot else display
-
-    def frame(self) -> Any:
-        """Return the affinities as a table.
-
-        Returns
-        -------
-        pandas.DataFrame
-            A row and a column for each task.
-        """
-        frame = make_frame(
-            "TaskAffinityDisplay.frame",
-            dict(zip(self.domains, np.asarray(self.affinity).T, strict=True)),
-        )
-        return frame.set_index([list(self.domains)])
-
-    def plot(self, ax: Any = None, *, cmap: str = "RdBu_r") -> Self:
-        """Draw the heat map.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
-
-        cmap : str, default="RdBu_r"
-            Color map; its middle stands for an affinity of 0.
-
-        Returns
-        -------
-        TaskAffinityDisplay
-            The display itself.
-        """
-        ax = get_axes("TaskAffinityDisplay.plot", ax)
-        affinity = np.asarray(self.affinity)
-        symmetric = (affinity + affinity.T) / 2.0
-        self.order_ = np.arange(len(affinity))
-        if len(affinity) > 2:
-            # A diagonal may mean something else, or nothing.
-            distance = symmetric.max() - symmetric
-            np.fill_diagonal(distance, 0.0)
-            tree = linkage(squareform(distance, checks=False), "average")
-            self.order_ = leaves_list(tree)
-        shown = affinity[np.ix_(self.order_, self.order_)]
-        limit = np.abs(affinity).max() or 1.0
-        image = ax.imshow(shown, cmap=cmap, vmin=-limit, vmax=limit)
-        ax.figure.colorbar(image, ax=ax, label="affinity")
-        labels = [str(self.domains[index]) for index in self.order_]
-        ax.set_xticks(range(len(labels)), labels, rotation=90)
-        ax.set_yticks(range(len(labels)), labels)
-        ax.set(xlabel="to task", ylabel="from task")
-        self.ax_, self.figure_ = ax, ax.figure
-        return self

@@ -142,20 +142,73 @@ def test_plot_draws_into_given_axes():
     axes = plt.subplots(1, 2)[1]
     _, y, groups = make_rows()
     display = DomainScoreDisplay.from_predictions(
-        y > 0, y > 1, groups=groups, seen=["east"], ax=axes[0], plot=True
+        y > 0, y > 1, groups=groups, seen=["east"], ax=axes[0]
     )
     assert display.ax_ is axes[0]
     assert not axes[1].lines
     assert len(plt.get_fignums()) == 1
 
 
-def test_nothing_is_drawn_unasked():
-    _, y, groups = make_rows()
+def test_both_ways_to_make_it_draw_at_once():
+    X, y, groups = make_rows()
     display = DomainScoreDisplay.from_predictions(
         y > 0, y > 1, groups=groups, seen=["east"]
     )
-    assert not hasattr(display, "ax_")
+    assert display.figure_.number == plt.gcf().number
+    model = fit(LinearRegression(), X, y, groups)
+    display = DomainScoreDisplay.from_estimator(model, X, y, groups=groups, seen=[])
+    assert display.figure_.number == plt.gcf().number
+    assert len(plt.get_fignums()) == 2
+
+
+def test_models_of_different_domains_cannot_share_what_is_unseen():
+    X, y, groups = make_rows()
+    first = ERMRegressor(max_iter=2).fit(X, y, groups=groups)
+    models = {"all": first, "some": fit(ERMRegressor(max_iter=2), X, y, groups)}
+    with pytest.raises(ValueError, match=r"'all' on .*'unseen'.* and 'some' on"):
+        DomainScoreDisplay.from_estimator(models, X, y, groups=groups)
     assert plt.get_fignums() == []
+    display = DomainScoreDisplay.from_estimator(
+        models, X, y, groups=groups, seen=["east", "west"]
+    )
+    assert list(display.seen) == ["east", "west"]
+
+
+def test_twelve_models_look_different():
+    many = {f"m{k}": {"a": 0.1 * k} for k in range(12)}
+    lines = DomainScoreDisplay(many, ["a"]).plot().ax_.lines
+    assert len({(line.get_color(), line.get_marker()) for line in lines}) == 10 + 2
+    shown = {(mpl.colors.to_hex(line.get_color()), line.get_marker()) for line in lines}
+    assert len(shown) == 12
+
+
+NAMES = [
+    "University hospital of the northern district, cardiology",
+    "St. Mary's",
+    "Regional medical centre (outpatient units of the rural south)",
+]
+
+
+@pytest.mark.parametrize("domains", [NAMES, [f"site {k}" for k in range(30)], ["a"]])
+def test_labels_are_whole_and_apart(domains, assert_readable):
+    rng = np.random.default_rng(0)
+    scores = {
+        name: dict(zip(domains, rng.uniform(size=len(domains)), strict=True))
+        for name in ("ERM", "a model with a name that takes more than a line")
+    }
+    display = DomainScoreDisplay(scores, domains[1:]).plot()
+    labels = assert_readable(display)
+    shown = [label.get_text().replace("\n", " ") for label in labels]
+    # In a figure of its own, no domain is without its name.
+    assert shown[-len(domains) :] == [*domains[1:], f"{domains[0]} (unseen)"]
+    # The legend covers no point.
+    assert (
+        not display.ax_.get_legend()
+        .get_window_extent()
+        .overlaps(display.ax_.get_window_extent())
+    )
+    # No name takes the room of the points.
+    assert display.ax_.get_position().width > 0.3
 
 
 def test_many_models_stay_near_their_domain():

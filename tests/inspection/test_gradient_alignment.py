@@ -1,5 +1,7 @@
 # Authors: The skdg developers
 # SPDX-License-Identifier: BSD-3-Clause
+import sys
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -197,12 +199,55 @@ def test_plot_draws_a_curve_per_model():
 
 def test_plot_draws_into_given_axes():
     axes = plt.subplots(1, 2)[1]
-    display = make_display(ax=axes[1], plot=True)
+    display = make_display(ax=axes[1])
     assert display.ax_ is axes[1]
     assert not axes[0].lines
     assert len(plt.get_fignums()) == 1
 
 
-def test_nothing_is_drawn_unasked():
-    assert not hasattr(make_display(), "ax_")
+def test_it_is_drawn_at_once():
+    display = make_display()
+    assert display.figure_.number == plt.gcf().number
+    assert len(display.ax_.lines) == 3
+
+
+def test_a_record_alone_and_curves_that_coincide_are_seen():
+    display = GradientAlignmentDisplay(
+        {"one": [10], "same": [10, 20], "twin": [10, 20]},
+        {"one": [0.5], "same": [0.1, 0.2], "twin": [0.1, 0.2]},
+    ).plot()
+    *curves, _ = display.ax_.lines
+    assert {line.get_marker() for line in curves} == {"o"}
+    assert len({line.get_linestyle() for line in curves}) == 3
+
+
+def test_the_legend_covers_no_curve(assert_readable):
+    cosines = {"ERM": [0.5, 0.4], "a model with a name that takes two lines": [0.1, 0]}
+    iterations = {name: [1, 2] for name in cosines}
+    display = GradientAlignmentDisplay(iterations, cosines).plot()
+    assert_readable(display)
+    assert (
+        not display.ax_.get_legend()
+        .get_window_extent()
+        .overlaps(display.ax_.get_window_extent())
+    )
+
+
+def test_what_leaves_an_empty_picture_is_named():
+    X, y, groups, _ = make_classes()
+    model = ERMClassifier(max_iter=9)
+    with pytest.raises(ValueError, match="at least two; it holds the label 'a' alone"):
+        GradientAlignmentDisplay.from_estimator(model, X, y, groups=["a"] * 43)
+    with pytest.raises(ValueError, match="every=10 is more than the 9 iterations of"):
+        GradientAlignmentDisplay.from_estimator(model, X, y, groups=groups)
     assert plt.get_fignums() == []
+
+
+def test_matplotlib_is_missed_before_models_are_fitted(monkeypatch):
+    X, y, groups, _ = make_classes()
+    fits = []
+    monkeypatch.setattr(ERMClassifier, "fit", lambda *args, **kwargs: fits.append(args))
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match="matplotlib"):
+        GradientAlignmentDisplay.from_estimator(ERMClassifier(), X, y, groups=groups)
+    assert not fits

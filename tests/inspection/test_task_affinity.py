@@ -320,12 +320,64 @@ def test_from_estimator_measures_and_draws():
     model, _, X, y, groups = fitted_classifier()
     ax = plt.subplots()[1]
     display = TaskAffinityDisplay.from_estimator(
-        model, X, y, groups=groups, method="lookahead", step_size=0.5, ax=ax, plot=True
+        model, X, y, groups=groups, method="lookahead", step_size=0.5, ax=ax
     )
     expected = task_affinity(model, X, y, groups, method="lookahead", step_size=0.5)
     np.testing.assert_array_equal(display.affinity, expected.affinity)
     np.testing.assert_array_equal(display.domains, expected.domains)
     assert display.ax_ is ax
     assert len(plt.get_fignums()) == 1
-    quiet = TaskAffinityDisplay.from_estimator(model, X, y, groups=groups)
-    assert not hasattr(quiet, "ax_")
+    assert [other.get_ylabel() for other in ax.figure.axes] == [
+        "from task",
+        "relative gain from a step",
+    ]
+    # Without axes, in a figure of its own.
+    display = TaskAffinityDisplay.from_estimator(model, X, y, groups=groups)
+    assert display.figure_.number == plt.gcf().number
+    assert len(plt.get_fignums()) == 2
+    assert display.figure_.axes[1].get_ylabel() == "cosine between gradients"
+
+
+LONG = [
+    "University hospital of the northern district, cardiology",
+    "St. Mary's",
+    "Regional medical centre (outpatient units of the rural south)",
+]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [LONG, [f"site {k}" for k in range(30)], [f"{k}" for k in range(70)], ["a"]],
+)
+def test_labels_are_whole_and_apart(names, assert_readable):
+    affinity = np.corrcoef(np.random.default_rng(0).normal(size=(len(names), 8)))
+    display = TaskAffinityDisplay(affinity.reshape(2 * [len(names)]), names).plot()
+    labels = assert_readable(display)
+    shown = [label.get_text().replace("\n", " ") for label in labels]
+    assert sorted(shown) == sorted([*names, *names])
+    # The picture keeps the greater part of its figure.
+    assert display.ax_.get_position().height > 0.45
+
+
+def test_labels_without_room_are_left_out_at_equal_distances(assert_readable):
+    names = [f"task {k}" for k in range(80)]
+    affinity = np.corrcoef(np.random.default_rng(0).normal(size=(80, 8)))
+    ax = plt.subplots(figsize=(3, 3), layout="constrained")[1]
+    display = TaskAffinityDisplay(affinity, names).plot(ax)
+    assert 10 < len(assert_readable(display)) < 160
+    (step,) = set(np.diff(ax.get_yticks()))
+    shown = [label.get_text() for label in ax.get_yticklabels()]
+    assert step > 1
+    assert shown == [names[k] for k in display.order_[:: int(step)]]
+
+
+def test_numbers_that_are_not_finite_are_gray():
+    affinity = AFFINITY.copy()
+    affinity[0, 1], affinity[2, 3] = np.nan, -np.inf
+    display = TaskAffinityDisplay(affinity, NAMES).plot()
+    (image,) = display.ax_.images
+    assert image.get_clim() == (-1.0, 1.0)
+    assert np.ma.getmaskarray(image.get_array()).sum() == 2
+    assert display.ax_.get_facecolor()[:3] == (0.7, 0.7, 0.7)
+    assert np.count_nonzero(np.diff(MEMBERS[display.order_])) == 1
+    display.figure_.canvas.draw()
