@@ -25,6 +25,7 @@ _METHODS = {
         *("SpectralDecouplingClassifier", "SpectralDecouplingRegressor"),
         "InvariantSubspaceRecovery",
         *("AnchorClassifier", "AnchorRegression"),
+        "InvariantCausalPrediction",
         *("DomainRobustClassifier", "DomainRobustRegressor"),
     ],
     # share search directions

@@ -42,7 +42,11 @@ def make_data(name, n_samples=72):
     X = rng.normal(size=(n_samples, 3))
     # Domains of unequal size, whose labels appear in another order than they sort.
     groups = np.array(list("cabcbc"))[np.arange(n_samples) % 6]
-    y = X[:, 0] + (groups == "a") * X[:, 1] + 0.1 * rng.normal(size=n_samples)
+    noise = 0.1 * rng.normal(size=n_samples)
+    if name == "InvariantCausalPrediction":  # finds what is the same in all domains
+        X[:, 0] += 3.0 * (groups == "a")
+        return X, X[:, 0] + noise, groups
+    y = X[:, 0] + (groups == "a") * X[:, 1] + noise
     return X, (y > 0).astype(int) if labelled(name) else y, groups
 
 

@@ -28,8 +28,10 @@ DRAWS_BY_DOMAIN = {"Fish", "Mixup", "CausIRL", "DANN", "CDANN"}
 DRAWS_BY_ROW = {"Mixup", "CausIRL"}
 # What they make of a domain depends on its number of rows: they add up the losses of
 # all rows (support vector machines, anchor regression, the learner of DomainRobust),
-# weigh the rows of a class (CDANN) or estimate a covariance without bias (CORAL).
+# weigh the rows of a class (CDANN), estimate a covariance without bias (CORAL) or test
+# hypotheses (InvariantCausalPrediction).
 COUNTS_ROWS = {"MultiTaskLinear", "Anchor", "DomainRobust", "CDANN", "CORAL"}
+COUNTS_ROWS |= {"InvariantCausalPrediction"}
 # Parameters with which no statistic of the rows is taken for a constant.
 SETTINGS = {"MMD": {"bandwidth": "published"}}
 

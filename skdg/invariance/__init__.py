@@ -3,12 +3,7 @@
 """Share regularities: one predictor that is optimal in every domain."""
 
 from skdg.invariance._anchor import AnchorClassifier, AnchorRegression
-from skdg.invariance._bottleneck import (
-    IBERMClassifier,
-    IBERMRegressor,
-    IBIRMClassifier,
-    IBIRMRegressor,
-)
+from skdg.invariance._causal_prediction import InvariantCausalPrediction
 from skdg.invariance._domain_robust import (
     DomainRobustClassifier,
     DomainRobustRegressor,
@@ -16,6 +11,8 @@ from skdg.invariance._domain_robust import (
 from skdg.invariance._eqrm import EQRMClassifier, EQRMRegressor
 from skdg.invariance._erm import ERMClassifier, ERMRegressor
 from skdg.invariance._group_dro import GroupDROClassifier, GroupDRORegressor
+from skdg.invariance._ib_erm import IBERMClassifier, IBERMRegressor
+from skdg.invariance._ib_irm import IBIRMClassifier, IBIRMRegressor
 from skdg.invariance._irm import IRMClassifier, IRMRegressor
 from skdg.invariance._spectral_decoupling import (
     SpectralDecouplingClassifier,
@@ -41,6 +38,7 @@ __all__ = [
     "IBIRMRegressor",
     "IRMClassifier",
     "IRMRegressor",
+    "InvariantCausalPrediction",
     "InvariantSubspaceRecovery",
     "SpectralDecouplingClassifier",
     "SpectralDecouplingRegressor",

@@ -1,0 +1,242 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Which sets of features leave residuals that are alike in all domains.
+
+Everything here works on second moments: one matrix per domain, whose size is the number
+of features, stands for its rows in the regressions on all sets of features.
+"""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import fdtr, fdtrc, stdtr, stdtrit
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import lasso_path
+
+# Moments are sums of squares, so they know a variance to this part of the target's mean
+# square; below, residuals are taken for equal.
+_ROUNDING = 1e-12
+
+
+class Moments(NamedTuple):
+    """Sums of products of the columns (1, features, target), for each domain and all.
+
+    Columns are divided by `scale`, and before it `offset` is taken from them. Both have
+    an entry for each feature and a last one for the target.
+    """
+
+    products: np.ndarray  # (n_domains, n_features + 2, n_features + 2)
+    total: np.ndarray  # the same over all rows, whatever the order of the domains
+    offset: np.ndarray
+    scale: np.ndarray
+
+
+class Sets(NamedTuple):
+    """Sets of features, and least squares on each of them over all rows.
+
+    Coefficients and standard errors are those of the scaled columns, 0 outside the set.
+    """
+
+    masks: np.ndarray  # (n_sets, n_features)
+    coefs: np.ndarray  # (n_sets, n_features)
+    errors: np.ndarray  # (n_sets, n_features)
+    freedom: np.ndarray  # (n_sets,)
+
+
+def domain_moments(
+    X: np.ndarray,
+    y: np.ndarray,
+    codes: np.ndarray,
+    weight: np.ndarray,
+    fit_intercept: bool,
+) -> Moments:
+    """Sum up the rows of each domain, a row of weight 2 as if it were there twice."""
+    columns = np.column_stack([X, y]).astype(np.float64)
+    offset = np.zeros(columns.shape[1])
+    if fit_intercept:
+        offset = weight @ columns / weight.sum()
+    columns = columns - offset
+    scale = np.sqrt(weight @ columns**2 / weight.sum())
+    # What rounding leaves of a constant column is no feature.
+    largest = np.abs(columns).max(axis=0) + np.abs(offset)
+    constant = scale <= 1e-14 * largest
+    scale[constant] = 1.0
+    columns[:, constant] = 0.0
+    columns = np.column_stack([np.ones(len(y)), columns / scale])
+    columns *= np.sqrt(weight)[:, None]
+    parts = [columns[codes == code] for code in np.unique(codes)]
+    products = np.array([part.T @ part for part in parts])
+    return Moments(products, columns.T @ columns, offset, scale)
+
+
+def select_features(moments: Moments, max_features: int) -> np.ndarray:
+    """Return the features that enter the path of the Lasso first, sorted."""
+    gram = moments.total[1:, 1:]
+    n_features = len(gram) - 1
+    if n_features <= max_features:
+        return np.arange(n_features)
+    # A square root of the matrix has its path, and far fewer rows than the data.
+    values, vectors = np.linalg.eigh(gram)
+    root = np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T
+    with warnings.catch_warnings():
+        # The order in which features enter needs no convergence at the path's end.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        _, path, _ = lasso_path(root[:, :-1], root[:, -1], max_iter=10_000)
+    entered = path != 0
+    first = np.where(entered.any(axis=1), entered.argmax(axis=1), path.shape[1])
+    size = np.abs(path[np.arange(n_features), np.minimum(first, path.shape[1] - 1)])
+    return np.sort(np.lexsort((-size, first))[:max_features])
+
+
+def least_squares(moments: Moments, masks: np.ndarray, fit_intercept: bool) -> Sets:
+    """Regress the target on each of the given sets, without the collinear ones.
+
+    A set whose features are collinear is left out: one of its subsets, which is there
+    as well, has the same residuals.
+    """
+    total, n_rows = moments.total, moments.total[0, 0]
+    gram, cross = total[1:-1, 1:-1] / n_rows, total[1:-1, -1] / n_rows
+    both = masks[:, :, None] & masks[:, None, :]
+    # Outside its block a matrix is the identity, so that all are of one size.
+    values, vectors = np.linalg.eigh(np.where(both, gram, np.eye(len(gram))))
+    kept = values.min(axis=1, initial=1.0) > 1e-13 * max(len(gram), 1)
+    masks, values, vectors = masks[kept], values[kept], vectors[kept]
+    coefs = np.einsum(
+        "sij,sj,skj,sk->si", vectors, 1.0 / values, vectors, masks * cross
+    )
+    freedom = n_rows - masks.sum(axis=1) - fit_intercept
+    square = total[-1, -1] / n_rows - coefs @ cross
+    square = np.maximum(square, 0.0) / np.where(freedom > 0, freedom, 1.0)
+    inverse = np.einsum("sij,sj->si", vectors**2, 1.0 / values)
+    errors = np.where(masks, np.sqrt(square[:, None] * inverse), 0.0)
+    return Sets(masks, coefs, errors, freedom)
+
+
+def all_subsets(n_features: int) -> np.ndarray:
+    """Return a mask for each subset, the empty one first, by size."""
+    numbers = np.arange(2**n_features)[:, None] >> np.arange(n_features)
+    masks = (numbers & 1).astype(bool)
+    return masks[np.argsort(masks.sum(axis=1), kind="stable")]
+
+
+def invariance_p_values(moments: Moments, coefs: np.ndarray) -> np.ndarray:
+    """Test whether residuals have one mean and one variance in all domains.
+
+    For each row of coefficients: each domain is compared with all other rows, by
+    Welch's t test and by the F test. The least p-value is multiplied by the number of
+    tests. A domain without two rows is not tested by itself.
+    """
+    combine = np.column_stack([np.zeros(len(coefs)), -coefs, np.ones(len(coefs))])
+    floor = _ROUNDING * moments.total[-1, -1] / moments.total[0, 0]
+    count = moments.total[0, 0]
+    p_values = []
+    for part in moments.products:
+        if part[0, 0] > 1 and count - part[0, 0] > 1:
+            inner, outer = (
+                _mean_and_variance(combine, products, floor)
+                for products in (part, moments.total - part)
+            )
+            p_values.append(_compare(inner, outer))
+    if not p_values:
+        return np.ones(len(coefs))
+    # Two domains are one comparison, whichever is looked at.
+    n_tests = 2 if len(moments.products) == 2 else 2 * len(p_values)
+    return np.minimum(1.0, n_tests * np.min(p_values, axis=0))
+
+
+def _mean_and_variance(
+    combine: np.ndarray, products: np.ndarray, floor: float
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Return the number of rows, and for each combination its mean and variance."""
+    count = products[0, 0]
+    mean = combine @ products[:, 0] / count
+    square = ((combine @ products) * combine).sum(axis=1)
+    variance = (square - count * mean**2) / (count - 1.0)
+    return count, mean, np.maximum(variance, floor)
+
+
+def _compare(
+    one: tuple[float, np.ndarray, np.ndarray],
+    two: tuple[float, np.ndarray, np.ndarray],
+) -> np.ndarray:
+    """Return the lesser p-value of Welch's t test and of the two-sided F test."""
+    (n_1, mean_1, variance_1), (n_2, mean_2, variance_2) = one, two
+    part_1, part_2 = variance_1 / n_1, variance_2 / n_2
+    statistic = -np.abs(mean_1 - mean_2) / np.sqrt(part_1 + part_2)
+    freedom = (part_1 + part_2) ** 2 / (
+        part_1**2 / (n_1 - 1.0) + part_2**2 / (n_2 - 1.0)
+    )
+    ratio = variance_1 / variance_2
+    lower, upper = (tail(n_1 - 1.0, n_2 - 1.0, ratio) for tail in (fdtr, fdtrc))
+    return 2.0 * np.minimum(stdtr(freedom, statistic), np.minimum(lower, upper))
+
+
+def union_of_intervals(sets: Sets, alpha: float) -> np.ndarray:
+    """Return the hull of the sets' confidence intervals, of shape (n_features, 2).
+
+    A set says 0 of a feature outside it, and nothing (an infinite interval) if it has
+    as many coefficients as there are rows, or at level 0.
+    """
+    finite = (sets.freedom > 0) & (alpha > 0)
+    tail = max(alpha, np.finfo(np.float64).tiny) / 2.0
+    quantile = -stdtrit(np.where(finite, sets.freedom, 1.0), tail)
+    width = np.where(finite[:, None], quantile[:, None] * sets.errors, np.inf)
+    width = np.where(sets.masks, width, 0.0)
+    return np.column_stack(
+        [(sets.coefs - width).min(axis=0), (sets.coefs + width).max(axis=0)]
+    )
+
+
+def feature_p_values(masks: np.ndarray, p_values: np.ndarray) -> np.ndarray:
+    """Return for each feature the largest p-value of a set without it."""
+    return np.where(masks, 0.0, p_values[:, None]).max(axis=0)
+
+
+class Invariance(NamedTuple):
+    """What the sets together say."""
+
+    accepted: list[list[int]]
+    causal: np.ndarray
+    p_values: np.ndarray
+    intervals: np.ndarray
+    coef: np.ndarray
+    intercept: float
+    largest: float  # of the sets' p-values
+
+
+def invariant_sets(
+    moments: Moments, alpha: float, max_features: int, fit_intercept: bool
+) -> Invariance:
+    """Test the subsets of at most `max_features` features and put them together."""
+    n_features = len(moments.scale) - 1
+    unit = moments.scale[-1] / moments.scale[:-1]
+    chosen = select_features(moments, max_features)
+    kept = np.concatenate([[0], chosen + 1, [n_features + 1]])
+    moments = moments._replace(
+        products=moments.products[:, kept][:, :, kept],
+        total=moments.total[kept][:, kept],
+    )
+    sets = least_squares(moments, all_subsets(len(chosen)), fit_intercept)
+    p_values = invariance_p_values(moments, sets.coefs)
+    accepted = Sets(*(values[p_values >= alpha] for values in sets))
+    causal = np.zeros(n_features, dtype=bool)
+    feature_values, intervals = np.ones(n_features), np.zeros((n_features, 2))
+    if len(accepted.masks):
+        causal[chosen] = accepted.masks.all(axis=0)
+        feature_values[chosen] = feature_p_values(sets.masks, p_values)
+        intervals[chosen] = union_of_intervals(accepted, alpha) * unit[chosen, None]
+    else:
+        feature_values[:] = intervals[:] = np.nan
+    coef = np.zeros(n_features)
+    coef[chosen] = sets.coefs[(sets.masks == causal[chosen]).all(axis=1)][0]
+    coef *= unit
+    return Invariance(
+        [chosen[mask].tolist() for mask in accepted.masks],
+        np.flatnonzero(causal),
+        feature_values,
+        intervals,
+        coef,
+        float(moments.offset[-1] - moments.offset[:-1] @ coef),
+        float(p_values.max()),
+    )
