@@ -3,8 +3,9 @@
 """Share feature distributions: features that look the same in every domain."""
 
 from skdg.alignment._causirl import CausIRLClassifier, CausIRLRegressor
+from skdg.alignment._cdann import CDANNClassifier
 from skdg.alignment._coral import CORALClassifier, CORALRegressor
-from skdg.alignment._dann import CDANNClassifier, DANNClassifier, DANNRegressor
+from skdg.alignment._dann import DANNClassifier, DANNRegressor
 from skdg.alignment._mixup import MixupClassifier, MixupRegressor
 from skdg.alignment._mmd import MMDClassifier, MMDRegressor
 

@@ -10,8 +10,8 @@ from skdg._training.losses import CROSS_ENTROPY, LOG_LOSS, SQUARED_ERROR
 from skdg._training.optimizer import Optimizer
 from skdg._training.rows import DomainRows
 from skdg.alignment import MixupClassifier, MixupRegressor
-from skdg.alignment import _mixup as mixup
-from skdg.alignment._mixup import MixupStep, mix
+from skdg.alignment import _mixing as mixing
+from skdg.alignment._mixing import MixupStep, mix
 from skdg.invariance import ERMClassifier, ERMRegressor
 
 TASKS = {
@@ -84,7 +84,7 @@ def recorded_pairs(monkeypatch, rows, n, concentration=0.2):
         calls.append((first, second, share))
         return mix(first, second, share)
 
-    monkeypatch.setattr(mixup, "mix", record)
+    monkeypatch.setattr(mixing, "mix", record)
     step = MixupStep(concentration, np.random.RandomState(0))
     results = [step._mix_domains(rows) for _ in range(n)]
     n_domains = rows.n_domains

@@ -1,0 +1,42 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Domain-adversarial training, given the class."""
+
+from typing import ClassVar
+
+from skdg._dataclass import estimator
+from skdg._training.tasks import NetworkClassifier
+from skdg.alignment._adversarial import Adversarial
+
+
+@estimator
+class CDANNClassifier(Adversarial, NetworkClassifier):
+    r"""Classifier on features that do not tell the domain given the class.
+
+    See Also
+    --------
+    skdg.DANNClassifier : Features that do not tell the domain.
+
+    Notes
+    -----
+    As `skdg.DANNClassifier`, with a discriminator that also sees the class of each row
+    [1]_, and rows weighted so that each class counts equally. The class enters as one
+    indicator per class beside the features; DomainBed adds a vector that is learned for
+    each class to them, which a first linear layer turns into the same. There is no
+    regressor: the method is defined for classes alone.
+
+    References
+    ----------
+    .. [1] Y. Li, X. Tian, M. Gong, Y. Liu, T. Liu, K. Zhang and D. Tao, "Deep domain
+       generalization via conditional invariant adversarial networks", ECCV 2018.
+
+    Examples
+    --------
+    >>> from skdg.alignment import CDANNClassifier
+    >>> from skdg.datasets import make_fish_linear
+    >>> X, y, groups = make_fish_linear(random_state=0)
+    >>> CDANNClassifier(random_state=0).fit(X, y, groups=groups).n_domains_
+    3
+    """
+
+    _by_class: ClassVar[bool] = True
