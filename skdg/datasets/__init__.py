@@ -5,6 +5,7 @@
 Every function gives ``X``, ``y`` and ``groups``, the domain of each row.
 """
 
+from skdg.datasets._cdsprites import make_cdsprites
 from skdg.datasets._colored_digits import make_colored_digits
 from skdg.datasets._fish_linear import make_fish_linear
 from skdg.datasets._hotel_rates import load_hotel_rates
@@ -14,6 +15,7 @@ from skdg.datasets._linear_unit_test import make_linear_unit_test
 __all__ = [
     "irm_sem_errors",
     "load_hotel_rates",
+    "make_cdsprites",
     "make_colored_digits",
     "make_fish_linear",
     "make_irm_sem",

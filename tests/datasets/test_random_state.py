@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from skdg.datasets import (
+    make_cdsprites,
     make_colored_digits,
     make_fish_linear,
     make_irm_sem,
@@ -16,6 +17,9 @@ GENERATORS = {
     "fish": make_fish_linear,
     "sem": lambda **kwargs: make_irm_sem("PES", 30, return_coef=True, **kwargs),
     "digits": make_colored_digits,
+    "sprites": lambda **kwargs: make_cdsprites(
+        10, n_domains=2, image_size=16, **kwargs
+    ),
     **{
         name: lambda name=name, **kwargs: make_linear_unit_test(
             name, 30, n_domains=4, shuffle_spurious=True, **kwargs
