@@ -89,9 +89,9 @@ class _CausIRL(PenalizedEstimator):
 
     with d on the features that enter the last layer: a representation by which two
     differently mixed populations cannot be told apart. With one domain d is 0 (nothing
-    is mixed). The weight is 0 before `penalty_anneal_iters`. DomainBed takes the first
-    rows of each domain's batch; here the rows are random too, since a batch may hold
-    all rows in the order of the table.
+    is mixed), and so it is where a part has fewer than two rows. The weight is 0 before
+    `penalty_anneal_iters`. DomainBed has no annealing and takes the first rows of each
+    domain's batch, which here may be in the order of the table.
 
     References
     ----------

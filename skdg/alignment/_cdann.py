@@ -20,7 +20,8 @@ class CDANNClassifier(Adversarial, NetworkClassifier):
     Notes
     -----
     As `skdg.DANNClassifier`, with a discriminator that also sees the class of each row
-    [1]_, and rows weighted so that each class counts equally. The class enters as one
+    [1]_. Its cross-entropy is the mean over classes of means over rows, so that each
+    class counts equally, and not each domain. The class enters as one
     indicator per class beside the features; DomainBed adds a vector that is learned for
     each class to them, which a first linear layer turns into the same. There is no
     regressor: the method is defined for classes alone.

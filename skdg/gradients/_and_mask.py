@@ -41,10 +41,11 @@ class _ANDMask(NetworkEstimator):
 
     .. math:: \left| \frac{1}{S} \sum_e \mathrm{sign}(G_e) \right| \ge \tau,
 
-    and is 0 elsewhere; what is kept is divided by the share kept in its parameter
-    tensor (with Adam nearly without effect). `alpha` acts on all entries. The result
-    depends on the basis of the features: a rotation of X changes it. There is no
-    penalty; `penalty_weight` does not apply. DomainBed is the same.
+    and is 0 elsewhere, in all parameters; what is kept is divided by the share kept in
+    its parameter tensor (with Adam nearly without effect). `alpha` acts on all entries.
+    The result depends on the basis of the features: a rotation of X changes it. One
+    domain gives ERM. There is no penalty; `penalty_weight` does not apply. DomainBed is
+    the same; in the authors' code the division is an option.
 
     References
     ----------

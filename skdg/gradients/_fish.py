@@ -14,30 +14,25 @@ from skdg._training.estimators import NetworkEstimator
 from skdg._training.losses import Loss
 from skdg._training.optimizer import Optimizer
 from skdg._training.rows import DomainRows
-from skdg._training.steps import TOLERATED_GROWTH, Network, Record, Step
+from skdg._training.steps import Network, Record, RiskStep, Step
 from skdg._training.tasks import NetworkClassifier, NetworkRegressor
 
 
-class FishStep:
+class FishStep(RiskStep):
     """One step per domain in random order, then part of the way to where they led.
 
     Parameters
     ----------
-    meta_learning_rate : float
+    rate : float
         Part of the way.
 
-    random_state : RandomState
+    orders : RandomState
         Source of the order of domains.
     """
 
-    tolerated_growth = TOLERATED_GROWTH
-
-    def __init__(
-        self, meta_learning_rate: float, random_state: np.random.RandomState
-    ) -> None:
-        self.penalty_names: list[str] = []
-        self._rate = meta_learning_rate
-        self._random_state = random_state
+    def __init__(self, rate: float, orders: np.random.RandomState) -> None:
+        super().__init__()
+        self._rate, self._orders = rate, orders
 
     def advance(
         self,
@@ -50,11 +45,10 @@ class FishStep:
         """Take one meta-step; each domain's risk is that before its inner step."""
         start = network.parameters.clone()
         risks: list[torch.Tensor] = [start] * rows.n_domains
-        for domain in self._random_state.permutation(rows.n_domains):
-            batch = network.forward(rows.by_domain[domain], loss)
-            risks[domain] = batch.risks
-            outputs_gradient = batch.rows.weights[:, None] * batch.residuals
-            optimizer.apply(network.backward(outputs_gradient))
+        for domain in self._orders.permutation(rows.n_domains):
+            own = rows.by_domain[domain]
+            inner = super().advance(network, own, loss, optimizer, iteration)
+            risks[domain] = inner.risks
         if self._rate != 1.0:
             torch.lerp(start, network.parameters, self._rate, out=network.parameters)
         return Record(torch.cat(risks))
@@ -68,8 +62,7 @@ class _Fish(NetworkEstimator):
     ----------
     meta_learning_rate : float, default=0.5
         Part of the way from the parameters to where a step per domain has led them,
-        ``epsilon`` in Notes. At 1 the method is sequential gradient descent over the
-        domains.
+        ``epsilon`` in Notes. 1 is sequential gradient descent over the domains.
 
     optimizer : {"adam", "sgd"}, default="adam"
         Rule of the inner steps: "sgd" is the paper's algorithm, "adam" what its
@@ -85,32 +78,29 @@ class _Fish(NetworkEstimator):
     Attributes
     ----------
     history_ : dict of ndarray
-        "risk": the mean loss of each domain just before its inner step, in every
-        iteration, of shape (n_iter, n_domains), in the order of `domains_`.
+        "risk": the mean loss of each domain just before its inner step, of shape
+        (n_iter, n_domains), in the order of `domains_`.
 
     Notes
     -----
     Each iteration goes through the domains in a new random order [1]_,
 
-    .. math::
-
-        \tilde\theta \leftarrow \tilde\theta - \alpha \nabla R_e(\tilde\theta),
+    .. math:: \tilde\theta \leftarrow \tilde\theta - \alpha \nabla R_e(\tilde\theta),
 
     from :math:`\tilde\theta = \theta`, and then sets :math:`\theta \leftarrow \theta
     + \epsilon (\tilde\theta - \theta)`. Averaged over orders and to third order in
     :math:`\alpha`, the inner steps descend on :math:`\sum_e R_e - \frac{\alpha}{4}
     \sum_{i \neq j} G_i^\top G_j`: the risk, and the agreement of gradients with a
-    weight that is tied to the step size. With Adam inside, this does not hold.
+    weight that is tied to the step size, in all parameters. It does not hold with Adam.
+    The L2 penalty is a part of each inner step. One domain and a rate of 1 give ERM.
 
-    The authors' code divides its rate by the number of domains, samples domains, and
-    forgets Adam's moments at each epoch. DomainBed keeps the domains in one order, for
-    which the expansion fails. With one domain and a rate of 1, Fish is ERM.
+    The authors' code divides its rate by the number of domains that it samples, and on
+    some data forgets Adam's moments. DomainBed keeps the domains in one order, for
+    which the expansion fails.
 
     References
     ----------
-    .. [1] Y. Shi, J. Seely, P. H. S. Torr, N. Siddharth, A. Hannun, N. Usunier and
-       G. Synnaeve, "Gradient matching for domain generalization", ICLR 2022
-       (arXiv:2104.09937).
+    .. [1] Y. Shi et al., "Gradient matching for domain generalization", ICLR 2022.
     """
 
     meta_learning_rate: float = 0.5
@@ -130,17 +120,14 @@ class FishClassifier(_Fish, NetworkClassifier):
     See Also
     --------
     skdg.IDGMClassifier : The objective that Fish approximates.
-    skdg.ERMClassifier : The baseline.
 
     Examples
     --------
     >>> from skdg import FishClassifier
     >>> from skdg.datasets import make_fish_linear
     >>> X, y, groups = make_fish_linear(random_state=0)
-    >>> train = groups != "test"
-    >>> model = FishClassifier(hidden_layer_sizes=(), random_state=0)
-    >>> model.fit(X[train], y[train], groups=groups[train]).n_domains_
-    2
+    >>> FishClassifier(random_state=0).fit(X, y, groups=groups).n_domains_
+    3
     """
 
 
@@ -151,14 +138,12 @@ class FishRegressor(_Fish, NetworkRegressor):
     See Also
     --------
     skdg.IDGMRegressor : The objective that Fish approximates.
-    skdg.ERMRegressor : The baseline.
 
     Examples
     --------
     >>> from skdg import FishRegressor
     >>> from skdg.datasets import make_irm_sem
     >>> X, y, groups = make_irm_sem("FOU", random_state=0)
-    >>> model = FishRegressor(hidden_layer_sizes=(), random_state=0)
-    >>> model.fit(X, y, groups=groups).coef_.shape
-    (10,)
+    >>> FishRegressor(random_state=0).fit(X, y, groups=groups).n_domains_
+    3
     """

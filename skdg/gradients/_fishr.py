@@ -79,8 +79,8 @@ class _Fishr(PenalizedEstimator):
        \|^2,
 
     the mean over domains and parameters, with the variance of the population, in closed
-    form. The weight is 0 before `penalty_anneal_iters`; the objective is divided by the
-    weight where that exceeds 1.
+    form. The weight is 0 before `penalty_anneal_iters`; the objective, with the L2
+    penalty, is divided by the weight where that exceeds 1 (not so in DomainBed).
 
     A running average ``v <- ema * past + (1 - ema) * v`` starts at the first batch's
     variances; its past is held fixed, so that the gradient is (1 - ema) times that

@@ -59,7 +59,8 @@ class _IDGM(NetworkEstimator):
         \frac{1}{S} \sum_{e} R_e - \gamma \frac{2}{S (S - 1)} \sum_{i < j}
         G_i^\top G_j,
 
-    with :math:`G_e` the gradient of :math:`R_e` in all parameters. Its gradient is
+    with :math:`G_e` the gradient of :math:`R_e` in all parameters (without the L2
+    penalty): means over domains and over pairs, without annealing. Its gradient is
     exact, second order included. It is *unbounded below* wherever gradients are: a
     large `gamma` is best served by predictions that are wrong in every domain alike.
     Training stops with a `DivergenceError` when a number is not finite, or when it ends

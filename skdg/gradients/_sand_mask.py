@@ -49,8 +49,9 @@ class _SANDMask(NetworkEstimator):
        \frac{1}{S} \sum_e \mathrm{sign}(G_e) \right| - \tau \right) \right) \right)
 
     with the sample variance over domains, and divided by the mean of this mask in its
-    parameter tensor. `alpha` acts on all entries. There is no penalty;
-    `penalty_weight` does not apply.
+    parameter tensor, for all parameters. `alpha` acts on all entries. One domain gives
+    ERM. There is no penalty; `penalty_weight` does not apply. DomainBed is the same but
+    for its default threshold.
 
     References
     ----------

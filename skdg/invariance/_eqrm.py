@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Empirical quantile risk minimization."""
 
+from functools import partial
 from numbers import Integral, Real
 from typing import ClassVar
 
@@ -41,10 +42,8 @@ def risk_quantile(risks: Tensor, quantile: float) -> Tensor:
         for _ in range(_BISECTIONS):
             middle = 0.5 * (low + high)
             below = distribution(middle) < quantile
-            low, high = (
-                torch.where(below, middle, low),
-                torch.where(below, high, middle),
-            )
+            low = torch.where(below, middle, low)
+            high = torch.where(below, high, middle)
         solution = 0.5 * (low + high)
         z = (solution - risks) / bandwidth
         density = torch.exp(-0.5 * z.square()).mean() / (2.0 * np.pi) ** 0.5 / bandwidth
@@ -53,27 +52,13 @@ def risk_quantile(risks: Tensor, quantile: float) -> Tensor:
     )
 
 
-class QuantileAfterBurnIn:
-    """The mean of risks at first, then a quantile of them.
-
-    Parameters
-    ----------
-    quantile : float
-        Which quantile.
-
-    burn_in_iters : int
-        Iterations with the mean.
-    """
-
-    def __init__(self, quantile: float, burn_in_iters: int) -> None:
-        self._quantile = quantile
-        self._burn_in_iters = burn_in_iters
-
-    def __call__(self, risks: Tensor, iteration: int) -> Tensor:
-        """Return the objective of an iteration."""
-        if iteration < self._burn_in_iters:
-            return risks.mean()
-        return risk_quantile(risks, self._quantile)
+def quantile_after_burn_in(
+    risks: Tensor, iteration: int, quantile: float, burn_in_iters: int
+) -> Tensor:
+    """Return the mean of the risks in the first iterations, then a quantile."""
+    if iteration < burn_in_iters:
+        return risks.mean()
+    return risk_quantile(risks, quantile)
 
 
 @estimator
@@ -93,16 +78,17 @@ class _EQRM(NetworkEstimator):
     Notes
     -----
     The objective is the q-quantile of the risks [1]_, with their distribution over
-    domains estimated by Gaussian kernels of bandwidth :math:`1.06\, s\, S^{-1/5}`, s
-    the standard deviation of the risks:
+    domains estimated by Gaussian kernels of bandwidth :math:`h = 1.06\, s\, S^{-1/5}`,
+    s the (sample) standard deviation of the risks:
 
     .. math:: \min_\theta x \quad \text{with} \quad \frac{1}{S} \sum_e \Phi \left(
        \frac{x - R_e}{h} \right) = q.
 
-    The gradient is that of the exact quantile, bandwidth included. DomainBed makes a
-    new optimizer with a much smaller step after the burn-in; here the schedule of
-    `learning_rate` goes on. With few domains a quantile rests on few risks. There is no
-    penalty; `penalty_weight` does not apply.
+    It sees the risks alone. The gradient is that of the exact quantile, bandwidth
+    included. DomainBed makes a new optimizer with a much smaller step after the
+    burn-in; here the schedule of `learning_rate` goes on. The authors' limit of q near
+    1, a formula for the tail, is left out. With few domains a quantile rests on few
+    risks. There is no penalty; `penalty_weight` does not apply.
 
     References
     ----------
@@ -119,7 +105,11 @@ class _EQRM(NetworkEstimator):
     }
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
-        aggregate = QuantileAfterBurnIn(float(self.quantile), self.burn_in_iters)
+        aggregate = partial(
+            quantile_after_burn_in,
+            quantile=float(self.quantile),
+            burn_in_iters=self.burn_in_iters,
+        )
         return RiskStep(aggregate=aggregate)
 
 

@@ -20,8 +20,9 @@ class _ERM(NetworkEstimator):
 
     .. math:: \frac{1}{S} \sum_{e=1}^{S} R_e(\theta),
 
-    so that a small domain counts as much as a large one. (DomainBed averages over the
-    rows of equally large minibatches, which is the same.) Under fair model selection
+    so that a small domain counts as much as a large one. There is no penalty.
+    (DomainBed averages over the rows of equally large minibatches, which is the same.)
+    Under fair model selection
     few methods beat this one [1]_; compare with it before you believe in any other.
 
     References

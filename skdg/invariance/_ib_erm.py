@@ -29,12 +29,14 @@ class _IBERM(Bottleneck):
     .. math:: \frac{1}{S} \sum_e R_e + \lambda \, \frac{1}{S} \sum_e \frac{1}{K}
        \sum_{k=1}^{K} \mathrm{Var}_e(z_k)
 
-    with the variance of feature (or output) k within domain e. The weight is 0 before
-    `penalty_anneal_iters`. The paper's linear experiments penalise the outputs,
-    DomainBed the features. The variance of features is not invariant to scale: small
-    features with a large last layer have the same risk, so `alpha` should not be 0.
+    with the variance of feature (or output) k within domain e, that of the population.
+    The weight is 0 before `penalty_anneal_iters`. The variance of features is not
+    invariant to scale: small features with a large last layer have the same risk, so
+    `alpha` should not be 0.
 
-    The variance is that of the population; DomainBed's is n / (n - 1) times as large.
+    The authors' code for the Linear Unit-Tests penalises the outputs, DomainBed the
+    features, with a variance that is n / (n - 1) times as large. DomainBed resets Adam
+    when the weight changes (`reset_optimizer`).
     """
 
     penalty_weight: float = 0.1

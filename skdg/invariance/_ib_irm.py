@@ -43,9 +43,13 @@ class _IBIRM(Bottleneck):
     .. math:: \frac{1}{S} \sum_e R_e + \lambda \, \frac{1}{S} \sum_e |\nabla_{w|w=1}
        R_e(w f)|^2 + \eta \, \frac{1}{S} \sum_e \frac{1}{K} \sum_k \mathrm{Var}_e(z_k),
 
-    the penalty of `skdg.IRMClassifier` with a scalar dummy and that of
-    `skdg.IBERMClassifier`. Before `penalty_anneal_iters` their weights are min(1,
-    lambda) and 0. The objective is divided by lambda where that exceeds 1.
+    the penalty of `skdg.IRMClassifier` with a scalar dummy, which sees the outputs, and
+    that of `skdg.IBERMClassifier`. Before `penalty_anneal_iters` their weights are
+    min(1, lambda) and 0. The objective, with the L2 penalty, is divided by lambda where
+    that exceeds 1, as in the code of IRM.
+
+    DomainBed does not divide, has a weight of 1 before the annealing of IRM's penalty,
+    estimates that by even and odd rows, and anneals the two penalties apart.
     """
 
     penalty_weight: float = 1.0

@@ -33,12 +33,14 @@ class _VREx(PenalizedEstimator):
 
     .. math:: \frac{1}{S} \sum_e R_e + \beta \, \frac{1}{S} \sum_e (R_e - \bar R)^2.
 
-    The weight is min(1, beta) before `penalty_anneal_iters`; the objective is divided
-    by the weight where that exceeds 1. The penalty sees the risks alone.
+    The weight is min(1, beta) before `penalty_anneal_iters`; the objective, with the L2
+    penalty, is divided by the weight where that exceeds 1. The penalty sees the risks
+    alone; their variance is that of the population.
 
     The paper *sums* the risks, which makes its beta S times ours; its code for two
     domains penalises the squared difference, four times the variance. DomainBed is as
-    here but for the division, and weighs the penalty by 1 before annealing.
+    here but for the division. It weighs the penalty by 1 before annealing, and resets
+    Adam then (`reset_optimizer`).
 
     References
     ----------
