@@ -21,9 +21,10 @@ class _DANN(Adversarial):
 
     Both move in the same iteration: D down its cross-entropy, the featurizer up lambda
     times it (a reversed gradient, as in the paper). DomainBed alternates instead, and
-    offers a penalty on the discriminator's gradient, which is left out. The weight is 0 before `penalty_anneal_iters`, while D already learns. With one domain
-    there is nothing to discriminate, and the model is that of ERM. A linear model has
-    no features that could change. Where the domains differ in the share of each class,
+    offers a penalty on the discriminator's gradient, which is left out. The weight is 0
+    before `penalty_anneal_iters`, while D already learns. With one domain there is
+    nothing to discriminate, and the model is that of ERM. A linear model has no
+    features that could change. Where the domains differ in the share of each class,
     features of the same distribution cannot predict well.
 
     References

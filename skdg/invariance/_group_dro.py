@@ -59,9 +59,9 @@ class _GroupDRO(NetworkEstimator):
        \qquad \text{then a step on} \quad \sum_e q_e R_e,
 
     with the weights q (of sum 1: a mean of risks) updated first, as in the authors'
-    code, and held fixed in the gradient. Each batch holds rows of every domain, so that no domain's weight shrinks
-    for want of rows. The authors' adjustment for the size of a domain is left out.
-    There is no penalty; `penalty_weight` does not apply.
+    code, and held fixed in the gradient. Each batch holds rows of every domain, so that
+    no domain's weight shrinks for want of rows. The authors' adjustment for the size of
+    a domain is left out. There is no penalty; `penalty_weight` does not apply.
 
     References
     ----------

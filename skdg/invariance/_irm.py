@@ -75,16 +75,17 @@ class _IRM(PenalizedEstimator):
 
     A vector's squared norm is divided by its length. Before `penalty_anneal_iters` the
     weight is min(1, lambda). The objective, with the L2 penalty, is divided by the
-    weight where that exceeds 1. The penalty sees the outputs (with their offset); with the vector dummy the
-    contributions of the last layer's inputs to them (without it). With a linear hidden
-    layer and the vector dummy this is the paper's linear experiment.
+    weight where that exceeds 1. The penalty sees the outputs (with their offset); with
+    the vector dummy the contributions of the last layer's inputs to them (without it).
+    With a linear hidden layer and the vector dummy this is the paper's linear
+    experiment.
 
     The paper sums both terms over domains; its code for Colored MNIST is as here, with
-    a weight of 1 before annealing and offsets in the L2 penalty. DomainBed multiplies the gradients of even and odd
-    rows, of which "unbiased" is the average over all splits, has a weight of 1 before
-    annealing, resets Adam then (`reset_optimizer`), and does not divide. Where the data
-    cannot tell invariant from spurious features, as with as many spurious dimensions as
-    domains, IRM does not help.
+    a weight of 1 before annealing and offsets in the L2 penalty. DomainBed multiplies
+    the gradients of even and odd rows, of which "unbiased" is the average over all
+    splits, has a weight of 1 before annealing, resets Adam then (`reset_optimizer`),
+    and does not divide. Where the data cannot tell invariant from spurious features, as
+    with as many spurious dimensions as domains, IRM does not help.
 
     References
     ----------

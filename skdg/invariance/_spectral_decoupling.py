@@ -37,8 +37,9 @@ class _SpectralDecoupling(PenalizedEstimator):
     Small logits keep a gradient alive in features that a confident prediction by others
     would starve. The weight is 0 before `penalty_anneal_iters`. The penalty sees the
     outputs alone and knows no domains. The paper's weight is twice ours, since it
-    halves the square; DomainBed's is ours, without annealing. In regression the outputs are predictions of the standardised
-    targets, which the penalty shrinks to their mean.
+    halves the square; DomainBed's is ours, without annealing. In regression the outputs
+    are predictions of the standardised targets, which the penalty shrinks to their
+    mean.
 
     References
     ----------
