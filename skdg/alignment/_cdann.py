@@ -17,12 +17,14 @@ class CDANNClassifier(Adversarial, NetworkClassifier):
     --------
     skdg.DANNClassifier : Features that do not tell the domain.
 
-    Notes ----- As `skdg.DANNClassifier`, with a discriminator that also sees the class
-    of each row [1]_. Its cross-entropy is the mean over classes of means over rows, so
-    that each class counts equally, and not each domain. The class enters as one
-    indicator per class beside the features; DomainBed adds a vector that is learned for
-    each class to them, which a first linear layer turns into the same. There is no
-    regressor: the method is defined for classes alone.
+    Notes
+    -----
+    As `skdg.DANNClassifier`, with a discriminator that also sees the class of each row
+    [1]_. Its cross-entropy is the mean over classes of means over rows, so that each
+    class counts equally, and not each domain. The class enters as one indicator per
+    class beside the features; DomainBed adds a vector that is learned for each class to
+    them, which a first linear layer turns into the same. There is no regressor: the
+    method is defined for classes alone.
 
     References
     ----------
