@@ -181,6 +181,12 @@ class DomainEstimator(BaseEstimator):
 
     n_domains_ : int
         Number of domains seen in fit.
+
+    n_features_in_ : int
+        Number of features seen in fit.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen in fit. Only if X has feature names that are strings.
     """
 
     # Without this default every user of a Pipeline or a search would have to call

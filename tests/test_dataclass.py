@@ -186,8 +186,9 @@ def test_documentation_is_completed_from_the_bases():
     types = {entry.name: entry.type for entry in doc["Parameters"]}
     assert types["max_iter"] == "int, default=20"
     names = [entry.name for entry in doc["Attributes"]]
-    assert set(names) == {"coef_", "classes_", "domains_", "n_domains_"}
-    assert len(names) == 4
+    of_base = {"domains_", "n_domains_", "n_features_in_", "feature_names_in_"}
+    assert set(names) == {"coef_", "classes_", *of_base}
+    assert len(names) == 6
     # Of a whole section, the nearest.
     assert doc["Notes"] == ["Notes on the method."]
     assert doc["Examples"] == [">>> 1 + 1", "2"]

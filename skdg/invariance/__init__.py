@@ -2,12 +2,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Share regularities: one predictor that is optimal in every domain."""
 
-from skdg.invariance._anchor import AnchorClassifier, AnchorRegression
+from skdg.invariance._anchor_classifier import AnchorClassifier
+from skdg.invariance._anchor_regression import AnchorRegression
 from skdg.invariance._causal_prediction import InvariantCausalPrediction
-from skdg.invariance._domain_robust import (
-    DomainRobustClassifier,
-    DomainRobustRegressor,
-)
+from skdg.invariance._domain_robust_classifier import DomainRobustClassifier
+from skdg.invariance._domain_robust_regressor import DomainRobustRegressor
 from skdg.invariance._eqrm import EQRMClassifier, EQRMRegressor
 from skdg.invariance._erm import ERMClassifier, ERMRegressor
 from skdg.invariance._group_dro import GroupDROClassifier, GroupDRORegressor

@@ -1,6 +1,6 @@
 # Authors: The skdg developers
 # SPDX-License-Identifier: BSD-3-Clause
-"""Any estimator, made robust to its worst domain."""
+"""Any estimator, made robust to its worst domain: parameters, objective, rounds."""
 
 from collections.abc import Callable
 from dataclasses import field
@@ -8,51 +8,24 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context, clone
-from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.utils import Tags, _safe_indexing, check_random_state, get_tags
+from sklearn.base import _fit_context, clone
+from sklearn.utils import Tags, _safe_indexing, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
     _check_y,
     check_consistent_length,
-    check_is_fitted,
     has_fit_parameter,
     validate_data,
 )
 
 from skdg._dataclass import estimator
 from skdg.base import DomainEstimator
-
-
-def split_domains(
-    codes: np.ndarray, fraction: float | None, random_state: Any
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows to train on and rows to measure losses on.
-
-    Without a fraction both are all rows. With one, each domain of at least two rows
-    gives that share (at least one row) to the second part.
-    """
-    rows = np.arange(len(codes))
-    if fraction is None:
-        return rows, rows
-    # None: numpy's global generator is left alone.
-    fresh = np.random.RandomState() if random_state is None else random_state
-    rng = check_random_state(fresh)
-    held = np.zeros(len(codes), dtype=bool)
-    for code in np.unique(codes):
-        own = rng.permutation(rows[codes == code])
-        n_held = min(len(own) - 1, max(1, round(fraction * len(own))))
-        # A domain of one row is trained on and measured by the same row.
-        held[own[:n_held]] = True
-    single = np.bincount(codes)[codes] == 1
-    return rows[~held], rows[held | single]
+from skdg.invariance._domain_mixture import split_domains, worst_mixture
 
 
 @estimator
-class _DomainRobust(DomainEstimator):
+class DomainRobust(DomainEstimator):
     r"""What classifier and regressor share.
 
     Parameters
@@ -91,12 +64,6 @@ class _DomainRobust(DomainEstimator):
     domain_losses_ : ndarray of shape (n_rounds, n_domains)
         Losses of the domains after each round.
 
-    n_features_in_ : int
-        Number of features seen in fit.
-
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen in fit. Only if X has feature names that are strings.
-
     Notes
     -----
     The worst mixture of domains is found by exponentiated gradient ascent, around fits
@@ -106,11 +73,12 @@ class _DomainRobust(DomainEstimator):
        e} w_j}\right), \qquad q_e \leftarrow \frac{q_e \exp(\eta \, L_e(h))}{\sum_i q_i
        \exp(\eta \, L_i(h))},
 
-    with L_e the mean loss in domain e: the log loss of a classifier (the share of
-    errors if it gives no probabilities), the squared error of a regressor over the
-    variance of y. Weights sum to those of the input. For convex losses the average of
-    all rounds approaches the mixture's saddle point [1]_. This is the idea of
-    `skdg.GroupDROClassifier` [2]_ for models that are not trained by gradients.
+    with L_e the mean loss in domain e: the log loss of a classifier (of probabilities
+    not below rounding; the share of errors if it gives none), the squared error of a
+    regressor over the variance of y. Weights sum to those of the input. For convex
+    losses the average of all rounds approaches the mixture's saddle point [1]_. This is
+    the idea of `skdg.GroupDROClassifier` [2]_ for models that are not trained by
+    gradients.
 
     References
     ----------
@@ -138,12 +106,54 @@ class _DomainRobust(DomainEstimator):
 
     _default: ClassVar[Callable[[], Any]]
 
+    _numeric_targets: ClassVar[bool] = False
+
     def _base(self) -> Any:
         return type(self)._default() if self.estimator is None else self.estimator
+
+    def _prepare(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Check the targets, set what the losses need, and return them."""
+        raise NotImplementedError
 
     def _losses(self, model: Any, X: Any, y: np.ndarray) -> np.ndarray:
         """Return the loss of each row."""
         raise NotImplementedError
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self, X: Any, y: Any, groups: Any = None, sample_weight: Any = None
+    ) -> Self:
+        """Fit a model in each round, with other weights of the domains.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The input data, passed on to `estimator` as they are.
+
+        y : array-like of shape (n_samples,)
+            The targets.
+
+        groups : array-like of shape (n_samples,), default=None
+            The domain of each row, as labels of any hashable type.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row within its domain.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        with self._unchanged_on_error():
+            encoded = self._encode_domains(X, groups)
+            X = self._check_input(X, reset=True)
+            y = _check_y(y, y_numeric=self._numeric_targets, estimator=self)
+            check_consistent_length(X, y)
+            weight = _check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
+            self._fit_rounds(X, self._prepare(y, weight), weight, *encoded)
+        return self
 
     def _check_input(self, X: Any, *, reset: bool) -> Any:
         """Leave a data frame as it is, for the models to see its columns."""
@@ -179,37 +189,27 @@ class _DomainRobust(DomainEstimator):
         kept = np.flatnonzero(weight > 0)
         present, codes = np.unique(codes[kept], return_inverse=True)
         train, measure = split_domains(
-            codes,
-            self.validation_fraction,
-            self.random_state,
+            codes, self.validation_fraction, self.random_state
         )
         X_train, X_measure = (
             _safe_indexing(X, kept[rows]) for rows in (train, measure)
         )
-        y_train, y_measure = (y[kept[rows]] for rows in (train, measure))
-        w_train, w_measure = (weight[kept[rows]] for rows in (train, measure))
-        mass = np.bincount(codes[train], weights=w_train)[codes[train]]
-        measured = np.bincount(codes[measure], weights=w_measure)
-        # Rounds of one domain would all be the same.
-        n_rounds = self.n_rounds if len(present) > 1 else 1
-        log_weights = np.zeros(len(present))
-        models, weights, losses = [], [], []
-        for _ in range(n_rounds):
-            q = np.exp(log_weights - log_weights.max())
-            # Sorted, so that not even rounding depends on the order of domains.
-            q /= np.sort(q).sum()
-            share = q[codes[train]] * w_train / mass
-            model = clone(base)
-            model.fit(X_train, y_train, sample_weight=share * w_train.sum())
-            of_rows = self._losses(model, X_measure, y_measure)
-            loss = np.bincount(codes[measure], weights=w_measure * of_rows) / measured
-            log_weights = log_weights + self.step_size * loss
-            models.append(model)
-            weights.append(q)
-            losses.append(loss)
+        y_train, y_measure = y[kept[train]], y[kept[measure]]
+
+        def fit(row_weights: np.ndarray) -> Any:
+            return clone(base).fit(X_train, y_train, sample_weight=row_weights)
+
+        models, weights, losses = worst_mixture(
+            fit,
+            lambda model: self._losses(model, X_measure, y_measure),
+            (codes[train], weight[kept[train]]),
+            (codes[measure], weight[kept[measure]]),
+            # Rounds of one domain would all be the same.
+            n_rounds=self.n_rounds if len(present) > 1 else 1,
+            step_size=self.step_size,
+        )
         self.estimators_ = models if self.combine == "average" else models[-1:]
-        self.domain_weights_ = np.array(weights)
-        self.domain_losses_ = np.array(losses)
+        self.domain_weights_, self.domain_losses_ = weights, losses
         self.domains_ = domains[present]
         self.n_domains_ = len(present)
 
@@ -217,219 +217,3 @@ class _DomainRobust(DomainEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags = get_tags(self._base()).input_tags
         return tags
-
-
-@estimator
-class DomainRobustClassifier(ClassifierMixin, _DomainRobust):
-    """Any classifier, with the lowest loss in its worst domain.
-
-    `estimator` defaults to `sklearn.linear_model.LogisticRegression`; gradient boosting
-    is what tables ask for.
-
-    Attributes
-    ----------
-    classes_ : ndarray of shape (n_classes,)
-        The class labels, sorted.
-
-    See Also
-    --------
-    skdg.GroupDROClassifier : The same idea inside a network's training.
-
-    Examples
-    --------
-    >>> from sklearn.ensemble import HistGradientBoostingClassifier
-    >>> from skdg.invariance import DomainRobustClassifier
-    >>> from skdg.datasets import make_fish_linear
-    >>> X, y, groups = make_fish_linear(random_state=0)
-    >>> boosting = HistGradientBoostingClassifier(max_iter=10)
-    >>> model = DomainRobustClassifier(boosting, n_rounds=3)
-    >>> model.fit(X, y, groups=groups).domain_weights_.shape
-    (3, 3)
-    """
-
-    _default: ClassVar[Callable[[], Any]] = LogisticRegression
-
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(
-        self, X: Any, y: Any, groups: Any = None, sample_weight: Any = None
-    ) -> Self:
-        """Fit a classifier in each round, with other weights of the domains.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            The input data, passed on to `estimator` as they are.
-
-        y : array-like of shape (n_samples,)
-            The class labels.
-
-        groups : array-like of shape (n_samples,), default=None
-            The domain of each row, as labels of any hashable type.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each row within its domain.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-        """
-        with self._unchanged_on_error():
-            encoded = self._encode_domains(X, groups)
-            X = self._check_input(X, reset=True)
-            y = _check_y(y, y_numeric=False, estimator=self)
-            check_classification_targets(y)
-            check_consistent_length(X, y)
-            weight = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
-            # A class of rows of weight 0 is absent.
-            self.classes_ = np.unique(y[weight > 0])
-            if len(self.classes_) < 2:
-                raise ValueError(
-                    f"DomainRobustClassifier needs samples of at least 2 classes in y, "
-                    f"got only one class: {self.classes_.tolist()[0]!r}."
-                )
-            self._fit_rounds(X, y, weight, *encoded)
-        return self
-
-    def _probabilities(self, model: Any, X: Any) -> np.ndarray:
-        """Return probabilities in the order of `classes_`; votes if there are none."""
-        result = np.zeros((X.shape[0], len(self.classes_)))
-        if hasattr(model, "predict_proba"):
-            columns = np.searchsorted(self.classes_, model.classes_)
-            result[:, columns] = model.predict_proba(X)
-        else:
-            predicted = np.searchsorted(self.classes_, model.predict(X))
-            result[np.arange(len(result)), predicted] = 1.0
-        return result
-
-    def _losses(self, model: Any, X: Any, y: np.ndarray) -> np.ndarray:
-        probabilities = self._probabilities(model, X)
-        own = probabilities[np.arange(len(y)), np.searchsorted(self.classes_, y)]
-        if not hasattr(model, "predict_proba"):
-            return 1.0 - own
-        return -np.log(np.maximum(own, np.finfo(float).eps))
-
-    def _average(self, X: Any) -> np.ndarray:
-        check_is_fitted(self)
-        X = self._check_input(X, reset=False)
-        votes = [self._probabilities(model, X) for model in self.estimators_]
-        return np.mean(votes, axis=0)
-
-    @available_if(lambda self: hasattr(self._base(), "predict_proba"))
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Return the probability of each class, averaged over the models.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            The input data, of any domain.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Probabilities, in the order of `classes_`.
-        """
-        return self._average(X)
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Return the class with the highest average probability.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            The input data, of any domain.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Class labels.
-        """
-        average = self._average(X)
-        return self.classes_[average.argmax(axis=1)]
-
-
-@estimator
-class DomainRobustRegressor(RegressorMixin, _DomainRobust):
-    """Any regressor, with the lowest squared error in its worst domain.
-
-    `estimator` defaults to `sklearn.linear_model.Ridge`; gradient boosting is what
-    tables ask for.
-
-    See Also
-    --------
-    skdg.GroupDRORegressor : The same idea inside a network's training.
-
-    Examples
-    --------
-    >>> from sklearn.ensemble import HistGradientBoostingRegressor
-    >>> from skdg.invariance import DomainRobustRegressor
-    >>> from skdg.datasets import make_irm_sem
-    >>> X, y, groups = make_irm_sem("FOU", n_samples=100, random_state=0)
-    >>> boosting = HistGradientBoostingRegressor(max_iter=10)
-    >>> model = DomainRobustRegressor(boosting, n_rounds=3)
-    >>> model.fit(X, y, groups=groups).domain_weights_.shape
-    (3, 3)
-    """
-
-    _default: ClassVar[Callable[[], Any]] = Ridge
-
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(
-        self, X: Any, y: Any, groups: Any = None, sample_weight: Any = None
-    ) -> Self:
-        """Fit a regressor in each round, with other weights of the domains.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            The input data, passed on to `estimator` as they are.
-
-        y : array-like of shape (n_samples,)
-            The target values.
-
-        groups : array-like of shape (n_samples,), default=None
-            The domain of each row, as labels of any hashable type.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each row within its domain.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-        """
-        with self._unchanged_on_error():
-            encoded = self._encode_domains(X, groups)
-            X = self._check_input(X, reset=True)
-            y = _check_y(y, y_numeric=True, estimator=self).astype(np.float64)
-            check_consistent_length(X, y)
-            weight = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
-            mean = weight @ y / weight.sum()
-            variance = weight @ (y - mean) ** 2 / weight.sum()
-            self._loss_unit = float(variance) or 1.0
-            self._fit_rounds(X, y, weight, *encoded)
-        return self
-
-    def _losses(self, model: Any, X: Any, y: np.ndarray) -> np.ndarray:
-        return (y - model.predict(X)) ** 2 / self._loss_unit
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Return the prediction of the target, averaged over the models.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            The input data, of any domain.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Predicted values.
-        """
-        check_is_fitted(self)
-        X = self._check_input(X, reset=False)
-        return np.mean([model.predict(X) for model in self.estimators_], axis=0)

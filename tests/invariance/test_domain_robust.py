@@ -16,7 +16,7 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from skdg.invariance import DomainRobustClassifier, DomainRobustRegressor
-from skdg.invariance._domain_robust import split_domains
+from skdg.invariance._domain_mixture import split_domains
 
 SIZES = (60, 25, 40)
 
