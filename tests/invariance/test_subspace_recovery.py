@@ -8,7 +8,7 @@ from sklearn.pipeline import make_pipeline
 
 from skdg.datasets import make_linear_unit_test
 from skdg.invariance import InvariantSubspaceRecovery
-from skdg.invariance._subspace_recovery import between_domain_scatter
+from skdg.invariance._class_moments import between_domain_scatter
 
 
 def exact_noise(rng, n, covariance):
