@@ -2,15 +2,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Share parameters: one model per domain that borrows strength from the others."""
 
-from skdg.multitask._linear import (
-    MultiTaskLinearClassifier,
-    MultiTaskLinearRegressor,
-)
+from skdg.multitask._coupled_classifier import MultiTaskLinearClassifier
+from skdg.multitask._coupled_regressor import MultiTaskLinearRegressor
 from skdg.multitask._network import (
     MultiTaskNetworkClassifier,
     MultiTaskNetworkRegressor,
 )
-from skdg.multitask._svm import MultiTaskLinearSVC, MultiTaskLinearSVR
+from skdg.multitask._svc import MultiTaskLinearSVC
+from skdg.multitask._svr import MultiTaskLinearSVR
 
 __all__ = [
     "MultiTaskLinearClassifier",

@@ -7,7 +7,7 @@ and the user is here: rows of weight 0, tasks in an order of their own, one mode
 class, and which model predicts a row.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -24,7 +24,7 @@ from skdg.multitask._problem import Solution, TaskProblem
 
 @estimator
 class _MultiTaskLinear(DomainEstimator):
-    """What classifier and regressor share.
+    """What all linear models of several tasks share.
 
     Parameters
     ----------
@@ -40,11 +40,15 @@ class _MultiTaskLinear(DomainEstimator):
     solver_ : str
         The solver that was used.
 
-    n_features_in_ : int
-        Number of features seen in fit.
+    Raises
+    ------
+    RuntimeError
+        By `fit`, if the solver fails.
 
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen in fit. Only if X has feature names that are strings.
+    Warns
+    -----
+    ConvergenceWarning
+        By `fit`, if the solver stops short of the optimum, with the gap.
     """
 
     lambda_shared: float = 0.01
@@ -72,8 +76,10 @@ class _MultiTaskLinear(DomainEstimator):
         """Return the name of the solver, or raise."""
         raise NotImplementedError
 
-    def _solve(self, problem: TaskProblem, loss: Any, order: np.ndarray) -> Solution:
-        """Solve one problem; task i of it is domain ``order[i]``."""
+    def _make_solve(
+        self, problem: TaskProblem, order: np.ndarray
+    ) -> Callable[[Any], Solution]:
+        """Return what solves the problem for a loss; task i is domain ``order[i]``."""
         raise NotImplementedError
 
     def _solve_all(
@@ -112,9 +118,9 @@ class _MultiTaskLinear(DomainEstimator):
             float(self.lambda_task),
             bool(self.fit_intercept),
         )
+        solve = self._make_solve(problem, order)
         solutions = [
-            self._solve(problem, self._row_loss(values[kept], weight[kept]), order)
-            for values in targets
+            solve(self._row_loss(values[kept], weight[kept])) for values in targets
         ]
         n_features = self.n_features_in_
         blocks = [problem.blocks(solution.theta) for solution in solutions]

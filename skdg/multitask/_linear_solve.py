@@ -4,6 +4,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from skdg.multitask._coupling import (
     JointFeatureCoupling,
     LowRankCoupling,
     MeanCoupling,
+    QuadraticCoupling,
     graph_coupling,
 )
 from skdg.multitask._newton import solve_graph, solve_mean
@@ -104,10 +106,15 @@ def check_graph(graph: Any, domains: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Model:
-    """How tasks are coupled and who solves it.
+    """A problem, how its tasks are coupled, and who solves it.
+
+    What does not depend on the targets is made once for all classes.
 
     Parameters
     ----------
+    problem : TaskProblem
+        Rows and weights.
+
     coupling : str
         One of `COUPLINGS`.
 
@@ -124,20 +131,18 @@ class Model:
         Options of the solver.
     """
 
+    problem: TaskProblem
     coupling: str
     graph: np.ndarray | None
     n_clusters: int
     solver: str
     options: Mapping[str, Any] | None
 
-    def solve(self, problem: TaskProblem, loss: RowLoss | LogisticLoss) -> Solution:
-        """Solve a problem.
+    def solve(self, loss: RowLoss | LogisticLoss) -> Solution:
+        """Solve the problem for some targets.
 
         Parameters
         ----------
-        problem : TaskProblem
-            Rows and weights.
-
         loss : RowLoss or LogisticLoss
             Targets and loss.
 
@@ -147,56 +152,67 @@ class Model:
             Coefficients and dual values, certified by their gap.
         """
         if self.coupling == "mean":
-            return self._solve_mean(problem, loss)
-        if self.coupling == "graph":
-            return self._solve_graph(problem, loss)
+            return self._solve_mean(loss)
+        if self.coupling == "graph" and self.solver == NEWTON:
+            return self._solve_graph(loss)
         return solve_convex(
-            problem, loss, self._norm(problem), self.solver, self.options
+            self.problem, loss, self._penalty, self.solver, self.options
         )
 
-    def _solve_mean(
-        self, problem: TaskProblem, loss: RowLoss | LogisticLoss
-    ) -> Solution:
+    def _solve_mean(self, loss: RowLoss | LogisticLoss) -> Solution:
         if self.solver == NEWTON:
-            return solve_mean(problem, loss)
+            return solve_mean(self.problem, loss)
         smooth = isinstance(loss, LogisticLoss) or (loss.squared and loss.epsilon == 0)
         if isinstance(loss, RowLoss) and not smooth:
-            return solve(problem, loss, self.solver, self.options)
-        shared, task = problem.lambda_shared, problem.lambda_task
-        coupling = MeanCoupling(shared, task)
-        shrinkage = task / (shared + task)
+            return solve(self.problem, loss, self.solver, self.options)
+        shared, task = self.problem.lambda_shared, self.problem.lambda_task
         return solve_convex(
-            problem, loss, coupling, self.solver, self.options, shrinkage
+            self.problem,
+            loss,
+            self._penalty,
+            self.solver,
+            self.options,
+            shrinkage=task / (shared + task),
         )
 
-    def _solve_graph(
-        self, problem: TaskProblem, loss: RowLoss | LogisticLoss
-    ) -> Solution:
+    def _solve_graph(self, loss: RowLoss | LogisticLoss) -> Solution:
+        if self._under_the_mean is None:
+            assert isinstance(self._penalty, QuadraticCoupling)
+            return solve_graph(self.problem, loss, self._penalty)
+        solution = solve_mean(self._under_the_mean, loss)
+        tasks, w_0 = self.problem.blocks(solution.theta.copy())
+        w_0[:] = tasks.mean(axis=0)
+        return replace(solution, theta=np.append(tasks.ravel(), w_0))
+
+    @cached_property
+    def _under_the_mean(self) -> TaskProblem | None:
+        """The problem that a graph of equal weights is under the mean coupling.
+
+        There the tasks meet in their mean alone: Lemma 2.2 backwards.
+        """
         assert self.graph is not None
-        shared, task = problem.lambda_shared, problem.lambda_task
-        if self.solver != NEWTON:
-            coupling = graph_coupling(shared, task, self.graph)
-            return solve_convex(problem, loss, coupling, self.solver, self.options)
-        pairs = self.graph[~np.eye(problem.n_tasks, dtype=bool)]
+        pairs = self.graph[~np.eye(self.problem.n_tasks, dtype=bool)]
         weight = pairs[0] if len(pairs) else 1.0
         if weight == 0 or (pairs != weight).any():
-            coupling = graph_coupling(shared, task, self.graph)
-            return solve_graph(problem, loss, coupling)
-        # With equal weights the tasks meet in their mean alone: Lemma 2.2 backwards.
+            return None
+        shared, task = self.problem.lambda_shared, self.problem.lambda_task
         total = weight * task + shared
-        same = replace(
-            problem,
+        return replace(
+            self.problem,
             lambda_shared=total * shared / (weight * task),
             lambda_task=total,
             lambda_offset=task,
         )
-        solution = solve_mean(same, loss)
-        tasks, w_0 = problem.blocks(solution.theta.copy())
-        w_0[:] = tasks.mean(axis=0)
-        return replace(solution, theta=np.append(tasks.ravel(), w_0))
 
-    def _norm(self, problem: TaskProblem) -> Coupling:
-        shared, task = problem.lambda_shared, problem.lambda_task
+    @cached_property
+    def _penalty(self) -> Coupling:
+        """The penalty that the coupling stands for."""
+        shared, task = self.problem.lambda_shared, self.problem.lambda_task
+        if self.coupling == "mean":
+            return MeanCoupling(shared, task)
+        if self.coupling == "graph":
+            assert self.graph is not None
+            return graph_coupling(shared, task, self.graph)
         if self.coupling == "clustered":
             return ClusteredCoupling(shared, task, self.n_clusters)
         if self.coupling == "dirty":

@@ -20,6 +20,8 @@ from skdg.multitask import (
     MultiTaskLinearRegressor,
     MultiTaskLinearSVC,
     MultiTaskLinearSVR,
+    _coupled,
+    _linear_solve,
 )
 
 BOTH = [MultiTaskLinearClassifier, MultiTaskLinearRegressor]
@@ -474,3 +476,34 @@ def test_docstring_names_the_default_of_each_parameter(Estimator):
         line = re.search(rf"^{name} : .*$", Estimator.__doc__, re.MULTILINE)
         assert line is not None
         assert line.group().endswith(f"default={shown}")
+
+
+def test_the_graph_is_looked_at_once_for_all_classes(monkeypatch):
+    rng = np.random.default_rng(0)
+    X, groups = rng.normal(size=(60, 2)), np.repeat(["a", "b", "c"], 20)
+    y = rng.integers(0, 4, 60)
+    counts = {"check_graph": 0, "graph_coupling": 0}
+
+    def counted(module, name):
+        function = getattr(module, name)
+
+        def count(*args):
+            counts[name] += 1
+            return function(*args)
+
+        monkeypatch.setattr(module, name, count)
+
+    counted(_coupled, "check_graph")
+    counted(_linear_solve, "graph_coupling")
+    graph = [[0, 1, 2], [1, 0, 0], [2, 0, 0]]
+    for loss in ("logistic", "hinge"):
+        model = MultiTaskLinearClassifier(loss=loss, coupling="graph", graph=graph)
+        model.fit(X, y, groups=groups)
+        assert counts == {"check_graph": 1, "graph_coupling": 1}
+        counts.update(check_graph=0, graph_coupling=0)
+        # Each class still has its own model, as if it were alone.
+        alone = model.__class__(**model.get_params()).fit(X, y == 2, groups=groups)
+        np.testing.assert_allclose(
+            model.task_coef_[:, 2], alone.task_coef_[:, 0], rtol=1e-6, atol=1e-8
+        )
+        counts.update(check_graph=0, graph_coupling=0)
