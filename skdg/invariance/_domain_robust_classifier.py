@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.special import logsumexp
 from sklearn.base import ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.metaestimators import available_if
@@ -96,6 +97,32 @@ class DomainRobustClassifier(ClassifierMixin, DomainRobust):
             Probabilities, in the order of `classes_`.
         """
         return self._average(X)
+
+    @available_if(lambda self: hasattr(self._base(), "predict_proba"))
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Return logarithms of `predict_proba`, as exact as the models give theirs.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The input data, of any domain.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Logarithms of the probabilities, in the order of `classes_`.
+        """
+        check_is_fitted(self)
+        X = self._check_input(X, reset=False)
+        logs = np.full((len(self.estimators_), X.shape[0], len(self.classes_)), -np.inf)
+        for log, model in zip(logs, self.estimators_, strict=True):
+            columns = np.searchsorted(self.classes_, model.classes_)
+            with np.errstate(divide="ignore"):  # a probability of 0
+                if hasattr(model, "predict_log_proba"):
+                    log[:, columns] = model.predict_log_proba(X)
+                else:
+                    log[:, columns] = np.log(model.predict_proba(X))
+        return logsumexp(logs, axis=0) - np.log(len(logs))
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the class with the highest average probability.

@@ -4,10 +4,8 @@
 
 from skdg.multitask._coupled_classifier import MultiTaskLinearClassifier
 from skdg.multitask._coupled_regressor import MultiTaskLinearRegressor
-from skdg.multitask._network import (
-    MultiTaskNetworkClassifier,
-    MultiTaskNetworkRegressor,
-)
+from skdg.multitask._network_classifier import MultiTaskNetworkClassifier
+from skdg.multitask._network_regressor import MultiTaskNetworkRegressor
 from skdg.multitask._svc import MultiTaskLinearSVC
 from skdg.multitask._svr import MultiTaskLinearSVR
 

@@ -5,8 +5,7 @@
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.metrics import accuracy_score
+from sklearn.base import _fit_context
 from sklearn.utils import compute_class_weight, compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
@@ -15,10 +14,11 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from skdg._class_weight import check_class_weight
 from skdg._dataclass import estimator
 from skdg.multitask._linear_base import _MultiTaskLinear
+from skdg.multitask._task_score import TaskClassifierMixin
 
 
 @estimator
-class _LinearTaskClassifier(ClassifierMixin, _MultiTaskLinear):
+class _LinearTaskClassifier(TaskClassifierMixin, _MultiTaskLinear):
     """What classifiers share. More than two classes are one against the rest.
 
     Parameters
@@ -161,30 +161,3 @@ class _LinearTaskClassifier(ClassifierMixin, _MultiTaskLinear):
         if len(self.classes_) == 2:
             return self.classes_[(scores[:, 0] > 0).astype(np.intp)]
         return self.classes_[scores.argmax(axis=1)]
-
-    def score(
-        self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None
-    ) -> float:
-        """Return the accuracy.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input data.
-
-        y : array-like of shape (n_samples,)
-            True labels.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each row.
-
-        groups : array-like of shape (n_samples,), default=None
-            The domain of each row, see `decision_function`.
-
-        Returns
-        -------
-        float
-            Share of rows that are classified correctly.
-        """
-        predicted = self.predict(X, groups=groups)
-        return accuracy_score(y, predicted, sample_weight=sample_weight)

@@ -5,16 +5,16 @@
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import RegressorMixin, _fit_context
-from sklearn.metrics import r2_score
+from sklearn.base import _fit_context
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skdg._dataclass import estimator
 from skdg.multitask._linear_base import _MultiTaskLinear
+from skdg.multitask._task_score import TaskRegressorMixin
 
 
 @estimator
-class _LinearTaskRegressor(RegressorMixin, _MultiTaskLinear):
+class _LinearTaskRegressor(TaskRegressorMixin, _MultiTaskLinear):
     """What regressors share.
 
     Attributes
@@ -96,30 +96,3 @@ class _LinearTaskRegressor(RegressorMixin, _MultiTaskLinear):
             Predicted values.
         """
         return self._scores(X, groups)[:, 0]
-
-    def score(
-        self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None
-    ) -> float:
-        """Return the coefficient of determination R squared.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input data.
-
-        y : array-like of shape (n_samples,)
-            True values.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each row.
-
-        groups : array-like of shape (n_samples,), default=None
-            The domain of each row, see `predict`.
-
-        Returns
-        -------
-        float
-            R squared.
-        """
-        predicted = self.predict(X, groups=groups)
-        return r2_score(y, predicted, sample_weight=sample_weight)

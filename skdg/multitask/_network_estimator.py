@@ -93,7 +93,8 @@ class MultiTaskNetwork(NetworkEstimator):
       its part along each that it opposes; then the mean is taken. (The authors and
       LibMTL take the sum. With the mean nothing changes where nothing conflicts.)
     * "cagrad" [5]_: the direction with the largest :math:`\min_t g_t^\top d` where
-      :math:`\|d - g_0\| \le \frac{1}{2} \|g_0\|`, divided by 1.5.
+      :math:`\|d - g_0\| \le \frac{1}{2} \|g_0\|`, divided by 1.5. (LibMTL
+      divides by 1.25, and so goes further than the mean where all tasks agree.)
     * "mgda" [6]_: the shortest vector in the convex hull of the :math:`g_t`, which
       harms no task. It follows the task with the smallest gradient, and ends at any
       point from which not all tasks can improve.

@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skdg import ERMClassifier, ERMRegressor
 from skdg.inspection import GradientAlignmentMonitor
-from skdg.multitask._network import (
+from skdg.multitask import (
     MultiTaskNetworkClassifier,
     MultiTaskNetworkRegressor,
 )

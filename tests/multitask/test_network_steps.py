@@ -7,11 +7,11 @@ import pytest
 import torch
 from sklearn.base import is_classifier
 
-from skdg.multitask._combinations import COMBINATIONS
-from skdg.multitask._network import (
+from skdg.multitask import (
     MultiTaskNetworkClassifier,
     MultiTaskNetworkRegressor,
 )
+from skdg.multitask._combinations import COMBINATIONS
 
 # As the rows name them; sorting turns them round.
 DOMAINS = ["q", "t", "b"]
