@@ -9,7 +9,13 @@ from numpy.typing import ArrayLike
 from sklearn.datasets import load_digits
 from sklearn.utils._param_validation import Interval, validate_params
 
-from skdg.datasets._common import RandomState, check_levels, private_rng
+from skdg.datasets._common import (
+    RandomState,
+    check_levels,
+    in_channels,
+    noisy_labels_and_colors,
+    private_rng,
+)
 
 
 @validate_params(
@@ -70,6 +76,7 @@ def make_colored_digits(
     See Also
     --------
     sklearn.datasets.load_digits : The digits themselves.
+    fetch_colored_mnist : The same protocol on MNIST.
     make_irm_sem : Regression with causes and effects of the target.
 
     Notes
@@ -113,7 +120,7 @@ def make_colored_digits(
     """
     rates = check_levels(flip_rates, "flip_rates", low=0.0, high=1.0)
     pixels, digits = load_digits(return_X_y=True)
-    n_samples, n_pixels = pixels.shape
+    n_samples = len(digits)
     if len(rates) > n_samples:
         raise ValueError(
             f"flip_rates must have at most {n_samples} entries, one digit for each "
@@ -126,11 +133,5 @@ def make_colored_digits(
     sizes[: n_samples % len(rates)] += 1
     groups = np.repeat(rates, sizes)
 
-    y = (digits < 5).astype(np.int64)
-    y ^= rng.random_sample(n_samples) < label_noise
-    color = y ^ (rng.random_sample(n_samples) < groups)
-    if gray:
-        return pixels, y, groups
-    X = np.zeros((n_samples, 2, n_pixels))
-    X[np.arange(n_samples), color] = pixels
-    return X.reshape(n_samples, 2 * n_pixels), y, groups
+    y, color = noisy_labels_and_colors(digits < 5, groups, label_noise, rng)
+    return (pixels if gray else in_channels(pixels, color)), y, groups

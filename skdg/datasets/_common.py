@@ -45,3 +45,19 @@ def check_levels(
             f"got {levels.tolist()}."
         )
     return levels
+
+
+def noisy_labels_and_colors(
+    label: np.ndarray, groups: np.ndarray, noise: float, rng: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray]:
+    """Flip labels at one rate, then draw colors that disagree at the domain's rate."""
+    y = label.astype(np.int64)
+    y ^= rng.random_sample(len(y)) < noise
+    return y, y ^ (rng.random_sample(len(y)) < groups)
+
+
+def in_channels(images: np.ndarray, color: np.ndarray) -> np.ndarray:
+    """Put each image, a row of pixels, into the channel of its color; others are 0."""
+    X = np.zeros((len(images), 2, images.shape[1]), images.dtype)
+    X[np.arange(len(images)), color] = images
+    return X.reshape(len(images), -1)

@@ -1,0 +1,18 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""The published results of the methods, run again through skdg's public estimators.
+
+An experiment is a module of this package, named in `EXPERIMENTS`, with
+
+* ``TITLE`` and ``SOURCE``: what is run again, and the paper;
+* ``MEASURES``: how each measure is called in tables;
+* ``jobs(scale)``: the list of `Job`, "quick" or "paper";
+* ``run(job, options)``: fits and returns the measures of one job, by name. It must
+  depend on nothing else, so that jobs can be run one by one and in any order;
+* ``PUBLISHED``: ``{(setting, method): {measure: (mean, deviation or None)}}``.
+"""
+
+EXPERIMENTS = {
+    "irm-sem": "benchmarks.reproduce.irm_sem",
+    "colored-mnist": "benchmarks.reproduce.colored_mnist",
+}

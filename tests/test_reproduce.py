@@ -1,0 +1,117 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""The driver of the published experiments, and a small part of each of them."""
+
+import csv
+import types
+
+import numpy as np
+import pytest
+
+from benchmarks.reproduce import EXPERIMENTS, _driver, _tables
+from benchmarks.reproduce.__main__ import main
+from benchmarks.reproduce._driver import Job, Options
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """An experiment whose measure is its seed, and which can be told to fail."""
+    module = types.SimpleNamespace(
+        TITLE="A toy",
+        SOURCE="nobody",
+        MEASURES={"value": "value", "other": "other"},
+        PUBLISHED={("one", "A"): {"value": (1.0, 0.5)}},
+        ran=[],
+        fails_at=None,
+    )
+    module.jobs = lambda scale: [
+        Job("one", method, seed) for seed in range(3) for method in ("A", "B")
+    ]
+
+    def run(job, options):
+        if job == module.fails_at:
+            raise RuntimeError("stopped here")
+        module.ran.append(job)
+        measures = {"value": job.seed + (job.method == "B") * 10.0}
+        return measures | ({"other": 0.5} if job.method == "B" else {})
+
+    module.run = run
+    monkeypatch.setattr(_driver, "load", lambda name: module)
+    monkeypatch.setattr(_tables, "load", lambda name: module)
+    monkeypatch.setattr(_driver, "RESULTS", tmp_path / "results")
+    return module
+
+
+QUICK = Options("quick")
+
+
+def test_every_finished_job_is_on_disk_when_one_fails(toy):
+    toy.fails_at = Job("one", "B", 1)
+    with pytest.raises(RuntimeError, match="stopped here"):
+        list(_driver.run("toy", QUICK))
+    assert list(_driver.read("toy", "quick")) == toy.jobs("quick")[:3]
+
+
+def test_resumed_results_are_those_of_an_undisturbed_run(toy):
+    list(_driver.run("toy", QUICK))
+    undisturbed = _driver.read("toy", "quick")
+    toy.fails_at = Job("one", "A", 2)
+    with pytest.raises(RuntimeError):
+        list(_driver.run("toy", QUICK))
+    assert len(_driver.read("toy", "quick")) == 4
+    toy.fails_at, toy.ran = None, []
+    steps = list(_driver.run("toy", QUICK, resume=True))
+    assert toy.ran == toy.jobs("quick")[4:]
+    assert [step[:2] for step in steps] == [(5, 6), (6, 6)]
+    assert _driver.read("toy", "quick") == undisturbed
+
+
+def test_rows_are_in_the_order_of_the_jobs(toy):
+    list(_driver.run("toy", QUICK))
+    file = _driver.results_file("toy", "quick")
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join([lines[0], *reversed(lines[1:])]) + "\n")
+    list(_driver.run("toy", QUICK, resume=True))
+    rows = list(csv.DictReader(file.read_text().splitlines()))
+    jobs = [Job(r["setting"], r["method"], int(r["seed"])) for r in rows]
+    assert list(dict.fromkeys(jobs)) == toy.jobs("quick")
+
+
+def test_a_line_has_mean_deviation_and_what_was_published(toy):
+    list(_driver.run("toy", QUICK))
+    a, b = _tables.lines("toy", "quick")
+    assert a == ("one", "A", 3, [("1.0 ± 1.0", "1.0 ± 0.5"), ("", "")])
+    assert b == ("one", "B", 3, [("11.0 ± 1.0", ""), ("0.5 ± 0", "")])
+
+
+def test_an_unknown_experiment_is_refused_by_name(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["reproduce", "colored-mnits"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "no experiment is called 'colored-mnits'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_what_was_published_belongs_to_what_is_run(name):
+    module = _driver.load(name)
+    run = {(job.setting, job.method) for job in module.jobs("paper")}
+    assert set(module.PUBLISHED) <= run
+    for measures in module.PUBLISHED.values():
+        assert set(measures) <= set(module.MEASURES)
+    for scale in ("quick", "paper"):
+        jobs = module.jobs(scale)
+        assert len(set(jobs)) == len(jobs)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_another_seed_gives_other_numbers(name):
+    module = _driver.load(name)
+    first = module.jobs("quick")[0]
+    other = next(
+        job for job in module.jobs("quick")[1:] if job == first._replace(seed=job.seed)
+    )
+    ours, theirs, again = (module.run(job, QUICK) for job in (first, other, first))
+    assert set(ours) <= set(module.MEASURES)
+    assert all(np.isfinite(list(ours.values())))
+    assert ours == again
+    assert ours != theirs
