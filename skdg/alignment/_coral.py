@@ -38,13 +38,14 @@ class _CORAL(PenalizedEstimator):
 
     Notes
     -----
-    With mu_e and C_e the mean and the (unbiased) covariance of the K features that
-    enter the last layer, the objective is [1]_
+    With mu_e and C_e the mean and the covariance of the K features that enter the last
+    layer, the objective is [1]_
 
     .. math:: \frac{1}{S} \sum_e R_e + \lambda \, \mathrm{mean}_{i<j} \left(
        \frac{1}{K} \|\mu_i - \mu_j\|^2 + \frac{1}{K^2} \|C_i - C_j\|_F^2 \right).
 
-    The weight is 0 before `penalty_anneal_iters` (DomainBed has no annealing). The
+    Covariances are unbiased if sample weights count rows. The weight is 0 before
+    `penalty_anneal_iters` (DomainBed has no annealing). The
     distance of means is an addition of DomainBed and WILDS to the paper's. A linear
     model has no features that could change, so that the penalty is without effect.
     Where the domains differ in the share of each class, aligned features are worse than

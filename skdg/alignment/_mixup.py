@@ -40,9 +40,9 @@ class _Mixup(NetworkEstimator):
        \lambda x_i + (1 - \lambda) x_j,
 
     with one share lambda per pair and as many rows as the smaller domain of the pair
-    has in the batch, drawn at random. All parameters take part. With one domain it is
-    ERM. There is no penalty; `penalty_weight` does not apply. DomainBed is the same
-    with the first rows instead of random ones.
+    has in the batch, drawn at random. Sample weights of a pair multiply. All parameters
+    take part. With one domain it is ERM. There is no penalty; `penalty_weight` does not
+    apply. DomainBed is the same with the first rows instead of random ones.
 
     References
     ----------
