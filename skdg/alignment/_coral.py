@@ -45,11 +45,10 @@ class _CORAL(PenalizedEstimator):
        \frac{1}{K} \|\mu_i - \mu_j\|^2 + \frac{1}{K^2} \|C_i - C_j\|_F^2 \right).
 
     Covariances are unbiased if sample weights count rows. The weight is 0 before
-    `penalty_anneal_iters` (DomainBed has no annealing). The
-    distance of means is an addition of DomainBed and WILDS to the paper's. A linear
-    model has no features that could change, so that the penalty is without effect.
-    Where the domains differ in the share of each class, aligned features are worse than
-    unaligned ones.
+    `penalty_anneal_iters` (DomainBed has no annealing). The distance of means is an
+    addition of DomainBed and WILDS to the paper's. A linear model has no features that
+    could change, so that the penalty is without effect. Where the domains differ in the
+    share of each class, aligned features are worse than unaligned ones.
 
     References
     ----------
