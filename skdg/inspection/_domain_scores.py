@@ -19,6 +19,7 @@ from skdg.inspection._plotting import (
     wrap_labels,
 )
 from skdg.metrics import group_scores
+from skdg.metrics._group_scorer import with_groups
 
 _MARKERS = ("o", "s", "^", "D", "v")
 
@@ -114,6 +115,9 @@ class DomainScoreDisplay:
     ) -> Self:
         """Draw the scores of fitted models on each domain.
 
+        A model that predicts with `groups`, such as `skdg.MultiTaskLinearSVC`, predicts
+        the rows of a domain that it knows by that domain's own model.
+
         Parameters
         ----------
         estimator : estimator or dict of str to estimator
@@ -157,7 +161,10 @@ class DomainScoreDisplay:
             metric = accuracy_score if is_classifier(first) else r2_score
         if seen is None:
             seen = _domains_seen(models)
-        predictions = {name: model.predict(X) for name, model in models.items()}
+        predictions = {}
+        for name, model in models.items():
+            predict, extra = with_groups(model, "predict", groups)
+            predictions[name] = predict(X, **extra)
         return cls.from_predictions(
             y, predictions, groups=groups, metric=metric, seen=seen, ax=ax
         )

@@ -211,7 +211,7 @@ class _DomainView:
             if X is not self._part:
                 return found(X)
             if name not in self._responses:
-                method, extra = _with_groups(self._estimator, name, self._groups)
+                method, extra = with_groups(self._estimator, name, self._groups)
                 self._responses[name] = method(self._X, **extra)
             response = self._responses[name]
             if isinstance(response, list):  # one array per output
@@ -222,7 +222,7 @@ class _DomainView:
         return respond
 
 
-def _with_groups(estimator: Any, name: str, groups: Any) -> tuple[Callable, dict]:
+def with_groups(estimator: Any, name: str, groups: Any) -> tuple[Callable, dict]:
     """Return the method to call, and the groups if the method asks for them."""
     # A search forwards predict(X) to its best estimator, but takes no groups.
     while hasattr(estimator, "best_estimator_"):

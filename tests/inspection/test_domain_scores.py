@@ -5,9 +5,12 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import accuracy_score, mean_absolute_error, r2_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skdg.inspection import DomainScoreDisplay
 from skdg.invariance import ERMClassifier, ERMRegressor
+from skdg.multitask import MultiTaskLinearRegressor
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -71,6 +74,24 @@ def test_regressors_are_scored_by_r2_unless_told_otherwise():
             "ERMRegressor": pytest.approx(by_domain(expected, y, predicted, groups))
         }
         assert display.score_name == expected.__name__.replace("_", " ")
+
+
+def test_each_domain_is_scored_by_its_own_model():
+    X, _, groups = make_rows()
+    # What holds in one domain is the opposite of what holds in another.
+    y = np.where(groups == "east", 1, -1) * X[:, 0] + 0.01 * X[:, 1]
+    model = make_pipeline(StandardScaler(), MultiTaskLinearRegressor(lambda_task=1e-3))
+    model.fit(X, y, multitasklinearregressor__groups=groups)
+    display = DomainScoreDisplay.from_estimator(
+        model, X, y, groups=groups, seen=["east", "unseen", "west"]
+    )
+    own = model.predict(X, groups=groups)
+    assert display.scores["Pipeline"] == pytest.approx(
+        by_domain(r2_score, y, own, groups)
+    )
+    assert min(display.scores["Pipeline"].values()) > 0.99
+    # The shared model alone fails somewhere.
+    assert min(by_domain(r2_score, y, model.predict(X), groups).values()) < 0.5
 
 
 def test_from_predictions_of_one_model_and_of_several():
