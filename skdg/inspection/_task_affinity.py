@@ -20,6 +20,7 @@ from sklearn.utils.validation import (
 from skdg._training.steps import shared_gradients
 from skdg.base import encode_groups
 from skdg.exceptions import SingleDomainWarning
+from skdg.metrics._group_scorer import with_groups
 
 
 @validate_params(
@@ -87,8 +88,9 @@ def task_affinity(
     * "lookahead" [1]_: :math:`1 - R_j(\theta - \eta g_i) / R_j(\theta)`, the relative
       gain of task j from a step of task i;
     * "transfer": the score on held-out rows of j of a model fitted to the rows of i and
-      the training rows of j, minus that of a model fitted to the latter alone. It takes
-      n_domains squared times `cv` fits. The diagonal is 0.
+      the training rows of j, minus that of a model fitted to the latter alone. A
+      multi-task model is scored by its own model of j. It takes n_domains squared times
+      `cv` fits. The diagonal is 0.
 
     The first two are symmetric. "gradient" and "lookahead" depend on where training
     stands: at a minimum of the mean risk the gradients of all tasks sum to 0.
@@ -180,7 +182,9 @@ def _transfer_gain(
             # A task alone is one domain, on purpose.
             warnings.simplefilter("ignore", SingleDomainWarning)
             model.fit(_safe_indexing(X, train), _safe_indexing(y, train), **options)
-        return float(model.score(_safe_indexing(X, test), _safe_indexing(y, test)))
+        of_task = with_groups(model, "score", codes[test])[1] if options else {}
+        rows = (_safe_indexing(X, test), _safe_indexing(y, test))
+        return float(model.score(*rows, **of_task))
 
     for target in range(n_domains):
         rows = np.flatnonzero(codes == target)

@@ -6,11 +6,12 @@ import pytest
 import torch
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold, ShuffleSplit
 
 from skdg.inspection import TaskAffinityDisplay, task_affinity
 from skdg.invariance import ERMClassifier, ERMRegressor
-from skdg.multitask import MultiTaskNetworkClassifier
+from skdg.multitask import MultiTaskLinearRegressor, MultiTaskNetworkClassifier
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -236,6 +237,31 @@ def test_transfer_tells_models_of_several_domains_which_is_which():
             alone = model.fit(X[own[train]], y[own[train]], groups=groups[own[train]])
         gains.append(score - alone.score(X[own[test]], y[own[test]]))
     np.testing.assert_allclose(result.affinity[1, 0], np.mean(gains), rtol=1e-6)
+
+
+def test_transfer_to_a_task_is_to_its_own_model():
+    rng = np.random.default_rng(0)
+    X, groups = rng.normal(size=(80, 3)), np.repeat(["a", "b"], 40)
+    # Opposite tasks: a model of both can only harm, one of each need not.
+    y = np.where(groups == "a", 1.0, -1.0) * X[:, 0] + 0.1 * rng.normal(size=80)
+    model = MultiTaskLinearRegressor(lambda_task=0.01)
+    gains = task_affinity(model, X, y, groups, method="transfer", cv=KFold(2)).affinity
+    expected = np.zeros((2, 2))
+    for source, target in ((0, 1), (1, 0)):
+        own = np.flatnonzero(groups == "ab"[target])
+        other = np.flatnonzero(groups == "ab"[source])
+        for train, test in KFold(2).split(own):
+            both = np.concatenate([own[train], other])
+            model.fit(X[both], y[both], groups=groups[both])
+            together = X[own[test]] @ model.task_coef_[target]
+            together += model.task_intercept_[target]
+            with pytest.warns(UserWarning, match="single label"):
+                model.fit(X[own[train]], y[own[train]], groups=groups[own[train]])
+            alone = X[own[test]] @ model.task_coef_[0] + model.task_intercept_[0]
+            scores = [r2_score(y[own[test]], values) for values in (together, alone)]
+            expected[source, target] += (scores[0] - scores[1]) / 2
+    np.testing.assert_allclose(gains, expected, rtol=1e-6, atol=1e-9)
+    assert np.abs(gains).max() < 0.1
 
 
 def test_models_that_cannot_be_measured_are_named():
