@@ -34,9 +34,9 @@ class _IBERM(Bottleneck):
     invariant to scale: small features with a large last layer have the same risk, so
     `alpha` should not be 0.
 
-    The authors' code for the Linear Unit-Tests penalises the outputs, DomainBed the
-    features, with a variance that is n / (n - 1) times as large. DomainBed resets Adam
-    when the weight changes (`reset_optimizer`).
+    The paper's linear experiments penalise the outputs, DomainBed the features, with a
+    variance that is n / (n - 1) times as large. DomainBed resets Adam when the weight
+    changes (`reset_optimizer`).
     """
 
     penalty_weight: float = 0.1
