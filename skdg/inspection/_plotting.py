@@ -71,12 +71,13 @@ def add_legend(ax: Any, *, outside: bool) -> None:
 
     Beside given axes there may be others.
     """
-    for handle in ax.get_legend_handles_labels()[0]:
-        handle.set_label(wrap_labels([handle.get_label()])[0])
-    if outside:
-        ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
-    else:
-        ax.legend(loc="best")
+    handles, names = ax.get_legend_handles_labels()
+    beside: dict[str, Any] = {
+        "loc": "upper left",
+        "bbox_to_anchor": (1.01, 1.0),
+        "borderaxespad": 0.0,
+    }
+    ax.legend(handles, wrap_labels(names), **(beside if outside else {"loc": "best"}))
 
 
 def make_frame(caller: str, columns: dict[str, Any]) -> Any:
