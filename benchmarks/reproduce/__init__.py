@@ -15,4 +15,7 @@ An experiment is a module of this package, named in `EXPERIMENTS`, with
 EXPERIMENTS = {
     "irm-sem": "benchmarks.reproduce.irm_sem",
     "colored-mnist": "benchmarks.reproduce.colored_mnist",
+    "cdsprites": "benchmarks.reproduce.cdsprites",
+    "linear-unit-tests": "benchmarks.reproduce.linear_unit_tests",
+    "gradient-products": "benchmarks.reproduce.gradient_products",
 }
