@@ -7,6 +7,8 @@ so that a domain has fewer of them where there are more. Each method takes the s
 number of images into its gradients, in all settings.
 
 * "ERM": one step on 20 images of every domain at once.
+* "ERM, small batches": one step on 20 images in all, or on one of each domain where
+  there are more, with the step size of Fish.
 * "Fish": in each iteration one step per domain, on 20 of its images, and then all the
   way to where they led. Adam keeps its moments.
 * "ERM, gray": ERM on the same shapes, all of them white. It cannot be misled by
@@ -38,13 +40,14 @@ SIDE = 16
 N_DOMAINS = [5, 10, 15, 20, 30, 50]
 ROWS = 20
 # Images to learn from, and how many domains' minibatches a model sees.
-SIZES = {"quick": (3000, 9000), "paper": (10_000, 30_000)}
+SIZES = {"quick": (3000, 6000), "paper": (10_000, 30_000)}
 N_TEST = 400
 FIRST_SEED = {"quick": 100, "paper": 200}
 N_SEEDS = {"quick": 2, "paper": 10}
 METHODS = {
     "ERM": ERMClassifier(learning_rate_init=0.01),
     "Fish": FishClassifier(learning_rate_init=0.003, meta_learning_rate=1.0),
+    "ERM, small batches": ERMClassifier(learning_rate_init=0.003),
     "ERM, gray": ERMClassifier(learning_rate_init=0.01),
 }
 
@@ -106,6 +109,11 @@ def run(job: Job, options: Options) -> dict[str, float]:
         n_domains, n_images, job.method == "ERM, gray", job.seed
     )
     model = make_model(job.method, n_batches // n_domains, job.seed)
+    if job.method == "ERM, small batches":
+        rows = max(1, ROWS // n_domains)
+        model.set_params(
+            batch_size=rows, max_iter=n_batches * ROWS // (rows * n_domains)
+        )
     model.fit(X, y, groups=groups)
     return {
         "train": 100.0 * model.score(X, y),
