@@ -213,7 +213,7 @@ def draws(method: str, n_draws: int, seed: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [{}]
     for _ in range(n_draws if method in NETWORKS or method in SOLVED else 0):
         if method in NETWORKS:
-            shared = log_uniform(learning_rate_init=(-2, -1), alpha=(-6, -2))(rng)
+            shared = log_uniform(learning_rate_init=(-3, -2), alpha=(-6, -2))(rng)
             found.append(shared | NETWORKS[method](rng))
         else:
             found.append(SOLVED[method](rng))
