@@ -11,8 +11,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
+import skdg
 from skdg._probabilities import log_probabilities
-from skdg.invariance import AnchorClassifier, DomainRobustClassifier
+from skdg._registry import ESTIMATORS
+from skdg.invariance import AnchorClassifier, DomainRobustClassifier, ERMClassifier
 from skdg.multitask import (
     MultiTaskLinearClassifier,
     MultiTaskLinearSVC,
@@ -140,6 +142,32 @@ class Ungrouped(ClassifierMixin, BaseEstimator):
 
     def predict_log_proba(self, X):
         return self.network_.predict_log_proba(X)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_networks(n_classes, dtype):
+    X, y, groups = make_rows(n_classes)
+    model = ERMClassifier(max_iter=20, random_state=0)
+    model.fit(X.astype(dtype), y, groups=groups)
+    rows = extreme(X).astype(dtype)
+    logits = model.decision_function(rows)
+    assert np.abs(logits).max() > 1e4
+    found = model.predict_log_proba(rows)
+    assert found.dtype == dtype
+    if n_classes == 2:
+        expected = [[log_sigmoid(-f), log_sigmoid(f)] for f in logits]
+    else:
+        expected = [log_shares(row) for row in logits]
+    eps = np.finfo(dtype).eps
+    np.testing.assert_allclose(found, expected, rtol=1e3 * eps, atol=4 * eps)
+    assert found.min() < -1e4
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_who_gives_probabilities_gives_logarithms(name):
+    model = getattr(skdg, name)()
+    assert hasattr(model, "predict_proba") == hasattr(model, "predict_log_proba")
 
 
 def test_average_of_models_that_are_sure():

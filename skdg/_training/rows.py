@@ -70,10 +70,28 @@ class DomainRows:
         """Weights that sum to 1 within each domain."""
         return self.sample_weight / self.mass[self.domain]
 
+    @cached_property
+    def shares(self) -> Tensor:
+        """Weights that sum to 1 over all rows, domains alike, shape (n_rows, 1)."""
+        return self.weights[:, None] / self.n_domains
+
     def mean(self, values: Tensor) -> Tensor:
         """Average `values` of shape (n_rows, ...) over the rows of each domain."""
         weights = self.weights.reshape(-1, *(1,) * (values.ndim - 1))
         return self.sum(weights * values)
+
+    def spread(self, values: Tensor) -> Tensor:
+        """Give each row the value of its domain, from values of shape (n_domains,)."""
+        if self.equal_size is not None:
+            return values[:, None].expand(-1, self.equal_size).flatten()
+        return values[self.domain]
+
+    def centred(self, values: Tensor, means: Tensor) -> Tensor:
+        """Return `values` of shape (n_rows, n) less those of each domain."""
+        if self.equal_size is not None:
+            shape = (self.n_domains, self.equal_size, -1)
+            return (values.reshape(shape) - means[:, None]).flatten(0, 1)
+        return values - means[self.domain]
 
     def products(self, left: Tensor, right: Tensor) -> Tensor:
         """Return ``left_e.T @ right_e`` of the rows of each domain e.
@@ -81,6 +99,9 @@ class DomainRows:
         Of shape (n_domains, n_left, n_right) for arguments with n_left and n_right
         columns.
         """
+        if right.shape[1] == 1:
+            # Batched products of such narrow matrices are several times as slow.
+            return self.sum(left * right)[:, :, None]
         if self.equal_size is not None:
             shape = (self.n_domains, self.equal_size, -1)
             return torch.bmm(left.reshape(shape).mT, right.reshape(shape))
@@ -94,7 +115,12 @@ class DomainRows:
         """
         if self.equal_size is not None:
             shape = (self.n_domains, self.equal_size, -1)
-            return torch.bmm(values.reshape(shape), matrices).flatten(0, 1)
+            by_domain = values.reshape(shape)
+            if matrices.shape[1] == 1:  # see `products`
+                return (by_domain * matrices).flatten(0, 1)
+            if matrices.shape[2] == 1:
+                return (by_domain * matrices.mT).sum(2).flatten()[:, None]
+            return torch.bmm(by_domain, matrices).flatten(0, 1)
         parts = zip(values.split(self.sizes), matrices, strict=True)
         return torch.cat([part @ matrix for part, matrix in parts])
 

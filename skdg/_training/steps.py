@@ -188,7 +188,7 @@ def _restart_if_due(
 class RiskStep:
     """Descend on a function of risks, outputs and features.
 
-    The objective is ``aggregate(risks) + sum of weight * penalty(batch)``. A penalty of
+    The objective is ``mean of risks + sum of weight * penalty(batch)``. A penalty of
     weight 0 is not evaluated, so that the step is exactly that of ERM.
 
     Parameters
@@ -196,9 +196,10 @@ class RiskStep:
     *penalties : Penalty
         Their functions take a `DomainBatch`.
 
-    aggregate : callable, default=None
-        Combines the risks of all domains, ``aggregate(risks, iteration)``; None for
-        their mean.
+    weigh : callable, default=None
+        ``weigh(risks, iteration)`` returns the weight of each domain's risk, shape
+        (n_domains,), in place of equal weights: the derivative of whatever function of
+        the risks takes the place of their mean.
     """
 
     tolerated_growth = TOLERATED_GROWTH
@@ -206,10 +207,10 @@ class RiskStep:
     def __init__(
         self,
         *penalties: Penalty,
-        aggregate: Callable[[Tensor, int], Tensor] | None = None,
+        weigh: Callable[[Tensor, int], Tensor] | None = None,
     ) -> None:
         self._penalties = [penalty for penalty in penalties if penalty.weight]
-        self._aggregate = aggregate
+        self._weigh = weigh
         self.penalty_names = [penalty.name for penalty in self._penalties]
 
     def advance(
@@ -223,9 +224,12 @@ class RiskStep:
         """Take one optimizer step on the objective."""
         _restart_if_due(self._penalties, optimizer, iteration)
         batch = network.forward(rows, loss)
-        if not self._penalties and self._aggregate is None:
-            share = rows.weights[:, None] / rows.n_domains
-            optimizer.apply(network.backward(share * batch.residuals))
+        shares = rows.shares
+        if self._weigh is not None:
+            by_domain = self._weigh(batch.risks.detach(), iteration)
+            shares = (rows.weights * rows.spread(by_domain))[:, None]
+        if not self._penalties:
+            optimizer.apply(network.backward(shares * batch.residuals))
             return Record(batch.risks)
         weights, scale = _weights_and_scale(self._penalties, iteration)
         # The derivative is taken in these alone: how they depend on the parameters, and
@@ -237,23 +241,35 @@ class RiskStep:
         with torch.enable_grad():
             risks, outputs, features, head = leaves
             seen = DomainBatch(rows, outputs, features, head, loss, risks)
-            if self._aggregate is None:
-                objective = risks.mean()
-            else:
-                objective = self._aggregate(risks, iteration)
             values = tuple(penalty.function(seen) for penalty in self._penalties)
-            for weight, value in zip(weights, values, strict=True):
-                if weight:
-                    objective = objective + weight * value
-            if scale != 1.0:
-                objective = objective * scale
-            in_risks, in_outputs, in_features, in_head = torch.autograd.grad(
-                objective, leaves, allow_unused=True
+            in_risks, in_outputs, in_features, in_head = _derivatives(
+                values, weights, leaves, scale
             )
-        share = (rows.weights * in_risks[rows.domain])[:, None] * batch.residuals
-        in_outputs = share if in_outputs is None else share.add_(in_outputs)
-        optimizer.apply(network.backward(in_outputs, in_features, in_head), scale)
+        if scale != 1.0:
+            shares = shares * scale
+        if in_risks is not None:
+            shares = shares + (rows.weights * rows.spread(in_risks))[:, None]
+        gradient = shares * batch.residuals
+        if in_outputs is not None:
+            gradient += in_outputs
+        optimizer.apply(network.backward(gradient, in_features, in_head), scale)
         return Record(batch.risks, tuple(value.detach() for value in values))
+
+
+def _derivatives(
+    values: Sequence[Tensor],
+    weights: Sequence[float],
+    leaves: tuple[Tensor, ...],
+    scale: float,
+) -> tuple[Tensor | None, ...]:
+    """Differentiate the weighted sum of `values`; None where nothing depends."""
+    at_work = [(v, w * scale) for v, w in zip(values, weights, strict=True) if w]
+    if not at_work:
+        return (None,) * len(leaves)
+    outer = [value.new_full((), weight) for value, weight in at_work]
+    return torch.autograd.grad(
+        [value for value, _ in at_work], leaves, outer, allow_unused=True
+    )
 
 
 class GradientStep:

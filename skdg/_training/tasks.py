@@ -15,6 +15,7 @@ from sklearn.utils.validation import column_or_1d
 
 from skdg._class_weight import check_class_weight
 from skdg._dataclass import estimator
+from skdg._probabilities import log_probabilities
 from skdg._training.estimators import NetworkEstimator, Targets, TrainingData
 from skdg._training.losses import CROSS_ENTROPY, LOG_LOSS, SQUARED_ERROR
 from skdg._training.state import NetworkState
@@ -181,6 +182,21 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
             Probabilities, in the order of `classes_`.
         """
         return self._probabilities(self._outputs(X))
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Return logarithms of `predict_proba`, also of those that are 0 to rounding.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The input data, of any domain.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Logarithms of the probabilities, in the order of `classes_`.
+        """
+        return log_probabilities(self.decision_function(X))
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable class.

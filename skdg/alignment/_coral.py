@@ -20,7 +20,7 @@ def coral_penalty(batch: DomainBatch) -> Tensor:
     """
     rows = batch.rows
     means = rows.mean(batch.features)
-    centred = batch.features - means[rows.domain]
+    centred = rows.centred(batch.features, means)
     weighted = rows.sample_weight[:, None] * centred
     freedom = (rows.mass - 1.0).clamp(min=1.0)[:, None, None]
     return coral_distance(means, rows.products(weighted, centred) / freedom)

@@ -24,13 +24,14 @@ def head_gradient_variances(batch: DomainBatch) -> Tensor:
     product of its features (and a 1, for the offset) and its residual, so that the mean
     square over rows is a product of squared features and squared residuals.
     """
-    rows = batch.rows
-    ones = batch.features.new_ones(len(batch.features), 1)
-    features = torch.cat([batch.features, ones], 1)
-    weighted = rows.weights[:, None] * features
-    mean = rows.products(weighted, batch.residuals)
-    mean_square = rows.products(weighted * features, batch.residuals.square())
-    return (mean_square - mean.square()).flatten(1)
+    rows, weights = batch.rows, batch.rows.weights[:, None]
+    residuals = batch.residuals
+    weighted = weights * residuals
+    squares = weighted * residuals
+    mean = rows.products(batch.features, weighted)
+    mean_square = rows.products(batch.features.square(), squares)
+    of_offsets = rows.sum(squares) - rows.sum(weighted).square()
+    return torch.cat([(mean_square - mean.square()).flatten(1), of_offsets], 1)
 
 
 class FishrPenalty:

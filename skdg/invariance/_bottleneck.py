@@ -18,7 +18,7 @@ def within_domain_variance(batch: DomainBatch, bottleneck: str = "features") -> 
     Averaged over domains and over features (or outputs).
     """
     values = batch.features if bottleneck == "features" else batch.outputs
-    centred = values - batch.rows.mean(values)[batch.rows.domain]
+    centred = batch.rows.centred(values, batch.rows.mean(values))
     return batch.rows.mean(centred.square()).mean()
 
 

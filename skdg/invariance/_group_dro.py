@@ -32,12 +32,12 @@ class WorstDomainWeights:
         self._log_weights: Tensor | None = None
 
     def __call__(self, risks: Tensor, iteration: int) -> Tensor:
-        """Update the weights, and return the weighted sum of risks."""
-        growth = self._step_size * risks.detach()
+        """Update the weights by the risks and return them."""
+        growth = self._step_size * risks
         previous = self._log_weights
         updated = growth if previous is None else previous + growth
         self._log_weights = updated
-        return torch.softmax(updated, 0) @ risks
+        return torch.softmax(updated, 0)
 
 
 @estimator
@@ -76,7 +76,7 @@ class _GroupDRO(NetworkEstimator):
     }
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
-        return RiskStep(aggregate=WorstDomainWeights(float(self.step_size)))
+        return RiskStep(weigh=WorstDomainWeights(float(self.step_size)))
 
 
 @estimator

@@ -24,17 +24,13 @@ def make_classes(seed=0):
 
 def test_weights_are_updated_before_the_loss_is_formed():
     rng = np.random.default_rng(0)
-    objective, q = WorstDomainWeights(0.7), np.full(4, 0.25)
+    weigh, q = WorstDomainWeights(0.7), np.full(4, 0.25)
     for iteration in range(30):
-        risks = torch.tensor(rng.uniform(0.0, 2.0, 4), requires_grad=True)
-        value = objective(risks, iteration)
-        (gradient,) = torch.autograd.grad(value, risks)
-        r = risks.detach().numpy()
-        q = q * np.exp(0.7 * r)
+        risks = rng.uniform(0.0, 2.0, 4)
+        q = q * np.exp(0.7 * risks)
         q /= q.sum()
-        np.testing.assert_allclose(value.detach(), q @ r, rtol=1e-12)
-        # The weights are held fixed: the gradient is theirs alone.
-        np.testing.assert_allclose(gradient, q, rtol=1e-11)
+        weights = weigh(torch.tensor(risks), iteration)
+        np.testing.assert_allclose(weights, q, rtol=1e-11)
 
 
 def test_fit_is_the_recursion_by_numpy():
@@ -85,21 +81,17 @@ def test_step_size_0_gives_the_model_of_erm(dro, erm):
 
 
 def test_large_step_size_gives_the_worst_risk():
-    risks = torch.tensor([0.3, 0.9, 0.8], dtype=torch.float64, requires_grad=True)
-    value = WorstDomainWeights(1e4)(risks, 0)
-    (gradient,) = torch.autograd.grad(value, risks)
-    assert float(value.detach()) == 0.9
-    np.testing.assert_array_equal(gradient, [0.0, 1.0, 0.0])
+    risks = torch.tensor([0.3, 0.9, 0.8], dtype=torch.float64)
+    weights = WorstDomainWeights(1e4)(risks, 0)
+    np.testing.assert_array_equal(weights, [0.0, 1.0, 0.0])
 
 
 def test_weights_do_not_overflow_in_thousands_of_steps():
-    objective = WorstDomainWeights(1.0)
-    risks = torch.tensor([500.0, 501.0, 499.0], requires_grad=True)
+    weigh = WorstDomainWeights(1.0)
+    risks = torch.tensor([500.0, 501.0, 499.0])
     for iteration in range(5000):
-        value = objective(risks, iteration)
-    (gradient,) = torch.autograd.grad(value, risks)
-    assert float(value.detach()) == 501.0
-    np.testing.assert_array_equal(gradient, [0.0, 1.0, 0.0])
+        weights = weigh(risks, iteration)
+    np.testing.assert_array_equal(weights, [0.0, 1.0, 0.0])
 
 
 def test_each_fit_starts_from_uniform_weights():

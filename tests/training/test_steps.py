@@ -128,15 +128,14 @@ def test_gradient_with_other_activations(make_setting, recorder, activation):
     assert_equal(recorder.gradients[0], expected)
 
 
-def test_several_penalties_and_an_aggregate(make_setting, recorder):
+def test_several_penalties_and_weights_of_risks(make_setting, recorder):
     setting = make_setting()
     step = RiskStep(
         Penalty(PENALTIES["features"][0], 0.3, name="first"),
         Penalty(PENALTIES["head"][0], 0.0, name="none"),
         Penalty(PENALTIES["outputs"][0], 0.2, name="second"),
-        aggregate=lambda risks, iteration: (
-            torch.logsumexp((iteration + 1) * risks, 0) / (iteration + 1)
-        ),
+        # The derivative of log-sum-exp.
+        weigh=lambda risks, iteration: torch.softmax((iteration + 1) * risks, 0),
     )
     assert step.penalty_names == ["first", "second"]
     record = setting.advance(step, recorder, iteration=2)
@@ -155,9 +154,9 @@ def test_several_penalties_and_an_aggregate(make_setting, recorder):
         assert_equal(value, setting.gradient_of(PENALTIES[name][1])[0])
 
 
-def test_aggregate_alone(make_setting, recorder):
+def test_weights_of_risks_alone(make_setting, recorder):
     setting = make_setting()
-    step = RiskStep(aggregate=lambda risks, iteration: risks.max())
+    step = RiskStep(weigh=lambda risks, iteration: (risks == risks.max()).to(risks))
     setting.advance(step, recorder)
     _, expected = setting.gradient_of(lambda p: p.risks.max())
     assert_equal(recorder.gradients[0], expected)
