@@ -75,6 +75,12 @@ class DomainRows:
         """Weights that sum to 1 over all rows, domains alike, shape (n_rows, 1)."""
         return self.weights[:, None] / self.n_domains
 
+    @cached_property
+    def unbiased_weights(self) -> Tensor:
+        """Weights of an unbiased variance within each domain, if weights count rows."""
+        freedom = (self.mass - 1.0).clamp(min=1.0)
+        return self.sample_weight / freedom[self.domain]
+
     def mean(self, values: Tensor) -> Tensor:
         """Average `values` of shape (n_rows, ...) over the rows of each domain."""
         weights = self.weights.reshape(-1, *(1,) * (values.ndim - 1))
@@ -87,7 +93,12 @@ class DomainRows:
         return values[self.domain]
 
     def centred(self, values: Tensor, means: Tensor) -> Tensor:
-        """Return `values` of shape (n_rows, n) less those of each domain."""
+        """Return `values` of shape (n_rows, n) less the means of their domains.
+
+        The means are held fixed in the gradient: that of any weighted sum of squares or
+        products of the result in them is 0.
+        """
+        means = means.detach()
         if self.equal_size is not None:
             shape = (self.n_domains, self.equal_size, -1)
             return (values.reshape(shape) - means[:, None]).flatten(0, 1)

@@ -21,9 +21,11 @@ def coral_penalty(batch: DomainBatch) -> Tensor:
     rows = batch.rows
     means = rows.mean(batch.features)
     centred = rows.centred(batch.features, means)
-    weighted = rows.sample_weight[:, None] * centred
-    freedom = (rows.mass - 1.0).clamp(min=1.0)[:, None, None]
-    return coral_distance(means, rows.products(weighted, centred) / freedom)
+    weighted = rows.unbiased_weights[:, None] * centred.detach()
+    # One factor of the product is held fixed and its gradient, which is the same as the
+    # other's since the distance is symmetric in a covariance, counted twice.
+    half = rows.products(weighted, centred)
+    return coral_distance(means, 2.0 * half - half.detach())
 
 
 @estimator

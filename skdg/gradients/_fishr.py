@@ -54,7 +54,8 @@ class FishrPenalty:
             past = variances.detach() if self._past is None else self._past
             variances = self._ema * past + (1.0 - self._ema) * variances
             self._past = variances.detach()
-        return (variances - variances.mean(0)).square().mean()
+        # The gradient in the mean over domains is 0.
+        return (variances - variances.detach().mean(0)).square().mean()
 
 
 @estimator

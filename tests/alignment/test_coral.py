@@ -63,7 +63,7 @@ def test_penalty_is_the_mean_distance_over_pairs(sizes, counts):
 def test_mean_over_pairs(shape):
     values = np.random.default_rng(0).normal(size=shape)
     pairs = [
-        np.sum((values[i] - values[j]) ** 2)
+        np.mean((values[i] - values[j]) ** 2)
         for i in range(len(values))
         for j in range(i)
     ]

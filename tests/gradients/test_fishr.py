@@ -202,3 +202,18 @@ def test_each_fit_starts_a_new_average():
     model = FishrRegressor(ema=0.9, penalty_weight=10.0, max_iter=15, random_state=0)
     first = model.fit(X, y, groups=groups).predict(X)
     np.testing.assert_array_equal(model.fit(X, y, groups=groups).predict(X), first)
+
+
+@pytest.mark.parametrize("sizes", [(6, 6), (7, 2, 12)])
+@pytest.mark.parametrize("task", TASKS)
+def test_derivative_of_the_penalty_agrees_with_finite_differences(task, sizes):
+    batch, _ = make_batch(task, sizes)
+
+    def penalty(features, outputs):
+        seen = DomainBatch(
+            batch.rows, outputs, features, batch.head, batch.loss, batch.risks
+        )
+        return FishrPenalty(0.0)(seen)
+
+    leaves = tuple(v.clone().requires_grad_() for v in (batch.features, batch.outputs))
+    assert torch.autograd.gradcheck(penalty, leaves)

@@ -1,5 +1,7 @@
 # Authors: The skdg developers
 # SPDX-License-Identifier: BSD-3-Clause
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -174,3 +176,16 @@ def test_each_weight_of_ib_irm_leaves_the_other_method():
     assert sorted(no_ib.history_) == ["penalty", "risk"]
     assert sorted(no_irm.history_) == ["bottleneck", "risk"]
     assert np.abs(irm.predict_proba(X) - ib.predict_proba(X)).max() > 1e-3
+
+
+@pytest.mark.parametrize("bottleneck", ["features", "outputs"])
+def test_derivative_of_the_variance_agrees_with_finite_differences(bottleneck):
+    rows = make_rows()
+    batch = make_batch(rows)
+
+    def variance(values):
+        seen = dataclasses.replace(batch, **{bottleneck: values})
+        return within_domain_variance(seen, bottleneck)
+
+    values = getattr(batch, bottleneck).clone().requires_grad_()
+    assert torch.autograd.gradcheck(variance, (values,))
