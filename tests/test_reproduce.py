@@ -7,6 +7,7 @@ import types
 
 import numpy as np
 import pytest
+from sklearn.svm import LinearSVR
 
 from benchmarks.reproduce import EXPERIMENTS, _driver, _tables
 from benchmarks.reproduce.__main__ import main
@@ -103,15 +104,70 @@ def test_what_was_published_belongs_to_what_is_run(name):
         assert len(set(jobs)) == len(jobs)
 
 
+@pytest.fixture
+def options(tmp_path):
+    """Quick runs; a small table of the form of the school data, which do not ship."""
+    rng = np.random.default_rng(0)
+    file = tmp_path / "school.npz"
+    X = rng.standard_normal((72, 3))
+    groups = np.repeat(np.arange(6), 12)
+    np.savez(file, X=X, y=X[:, 0] + rng.standard_normal(72) + groups, groups=groups)
+    return Options("quick", school=file)
+
+
+def test_data_that_are_needed_are_asked_for(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["reproduce", "school"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "school needs --school FILE" in capsys.readouterr().err
+    module = _driver.load("school")
+    with pytest.raises(ValueError, match="pass --school FILE"):
+        module.run(module.jobs("quick")[0], QUICK)
+
+
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_another_seed_gives_other_numbers(name):
+def test_another_seed_gives_other_numbers(name, options):
     module = _driver.load(name)
     first = module.jobs("quick")[0]
     other = next(
         job for job in module.jobs("quick")[1:] if job == first._replace(seed=job.seed)
     )
-    ours, theirs, again = (module.run(job, QUICK) for job in (first, other, first))
+    ours, theirs, again = (module.run(job, options) for job in (first, other, first))
     assert set(ours) <= set(module.MEASURES)
     assert all(np.isfinite(list(ours.values())))
     assert ours == again
     assert ours != theirs
+
+
+@pytest.mark.parametrize("method", ["ERM", "IDGM", "Fish"])
+def test_fish_linear_gives_the_published_accuracies(method):
+    module = _driver.load("fish-linear")
+    ours = module.run(Job(module.EXACT, method, 0), QUICK)
+    for measure in ("seen", "unseen"):
+        published, _ = module.PUBLISHED[module.EXACT, method][measure]
+        assert ours[measure] == pytest.approx(published)
+
+
+def test_erm_tends_to_the_log_odds_of_the_first_feature():
+    module = _driver.load("fish-linear")
+    gaps = []
+    for iterations in (300, 3000, 10_000):
+        ours = module.run(Job(f"{iterations} iterations", "ERM", 0), QUICK)
+        gaps.append(ours["first"] + ours["offset"] - np.log(3 / 7))
+    assert gaps[0] > gaps[1] > gaps[2] > 0
+    assert gaps[2] < 0.1
+
+
+@pytest.mark.filterwarnings("ignore::skdg.exceptions.SingleDomainWarning")
+def test_the_pooled_machine_of_the_schools_is_one_machine():
+    module = _driver.load("school")
+    rng = np.random.default_rng(0)
+    X, C = rng.standard_normal((40, 2)), 0.3
+    y = X @ [1.0, -2.0] + rng.standard_normal(40)
+    same = np.zeros(40)
+    ours = module.make_svr(C, "pooled", 2).fit(X, y, groups=same)
+    one = LinearSVR(
+        C=C, epsilon=module.EPSILON, fit_intercept=False, tol=1e-10, max_iter=10**6
+    ).fit(X, y)
+    predicted = ours.predict(X, groups=same)
+    np.testing.assert_allclose(predicted, one.predict(X), atol=1e-5)

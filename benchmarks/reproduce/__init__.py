@@ -9,13 +9,16 @@ An experiment is a module of this package, named in `EXPERIMENTS`, with
 * ``jobs(scale)``: the list of `Job`, "quick" or "paper";
 * ``run(job, options)``: fits and returns the measures of one job, by name. It must
   depend on nothing else, so that jobs can be run one by one and in any order;
-* ``PUBLISHED``: ``{(setting, method): {measure: (mean, deviation or None)}}``.
+* ``PUBLISHED``: ``{(setting, method): {measure: (mean, deviation or None)}}``;
+* ``NEEDS``, if data do not come with skdg: the option that names the file.
 """
 
 EXPERIMENTS = {
+    "fish-linear": "benchmarks.reproduce.fish_linear",
     "irm-sem": "benchmarks.reproduce.irm_sem",
     "colored-mnist": "benchmarks.reproduce.colored_mnist",
     "cdsprites": "benchmarks.reproduce.cdsprites",
     "linear-unit-tests": "benchmarks.reproduce.linear_unit_tests",
+    "school": "benchmarks.reproduce.school",
     "gradient-products": "benchmarks.reproduce.gradient_products",
 }

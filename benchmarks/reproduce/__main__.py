@@ -60,6 +60,12 @@ def main() -> None:
     options = Options(arguments.scale, arguments.mnist, arguments.school)
     console = Console()
     for name in arguments.experiments or EXPERIMENTS:
+        needs = getattr(load(name), "NEEDS", None)
+        if needs and not arguments.report and getattr(options, needs) is None:
+            if arguments.experiments:
+                parser.error(f"{name} needs --{needs} FILE")
+            console.print(f"{name} is left out: it needs --{needs} FILE\n")
+            continue
         began = time.perf_counter()
         if not arguments.report:
             columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn())
