@@ -1,13 +1,17 @@
 # Authors: The skdg developers
 # SPDX-License-Identifier: BSD-3-Clause
-"""Configuration of sphinx, which also writes the page of the interface."""
+"""Configuration of sphinx, which writes the pages of the interface and evidence."""
 
 import inspect
 import os
+import sys
 from pathlib import Path
 
 import skdg
 from skdg._registry import ESTIMATORS
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks.reproduce._pages import write_pages
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -52,6 +56,7 @@ PARTS = {
     "skdg.invariance": "Shared regularities",
     "skdg.gradients": "Shared search directions",
     "skdg.alignment": "Shared distributions of features",
+    "skdg.model_selection": "Model selection",
     "skdg.metrics": "Metrics",
     "skdg.inspection": "Inspection",
     "skdg.datasets": "Data",
@@ -84,3 +89,4 @@ def write_interface() -> None:
 
 
 write_interface()
+write_pages(Path(__file__).parent / "evidence")

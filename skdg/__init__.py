@@ -24,6 +24,7 @@ _SUBMODULES = (
     "inspection",
     "invariance",
     "metrics",
+    "model_selection",
     "multitask",
     "study",
 )

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Warnings and errors that are particular to skdg."""
 
-__all__ = ["DivergenceError", "SingleDomainWarning"]
+__all__ = ["DivergenceError", "OracleSelectionWarning", "SingleDomainWarning"]
 
 
 class SingleDomainWarning(UserWarning):
@@ -21,6 +21,14 @@ class SingleDomainWarning(UserWarning):
     ...     _ = ERMClassifier(max_iter=1).fit([[0.0], [1.0]], [0, 1])
     >>> issubclass(caught[0].category, SingleDomainWarning)
     True
+    """
+
+
+class OracleSelectionWarning(UserWarning):
+    """Hyperparameters were selected by their score on the test domain.
+
+    What is then reported for that domain is no estimate for a domain that nobody has
+    seen. Given by :class:`~skdg.model_selection.DomainSearchCV` with its rule "oracle".
     """
 
 
