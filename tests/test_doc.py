@@ -22,4 +22,4 @@ def test_the_index_names_every_page():
     index = (DOC / "index.rst").read_text(encoding="utf-8")
     named = set(re.findall(r"^   ([\w/]+)$", index, re.MULTILINE))
     pages = {page.stem for page in PAGES if page.stem != "index"}
-    assert named == pages | {"auto_examples/index", "api/index"}
+    assert named == pages | {"auto_examples/index", "api/index", "evidence/index"}

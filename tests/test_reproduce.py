@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.svm import LinearSVR
 
-from benchmarks.reproduce import EXPERIMENTS, _driver, _tables
+from benchmarks.reproduce import EXPERIMENTS, _driver, _pages, _tables
 from benchmarks.reproduce.__main__ import main
 from benchmarks.reproduce._driver import Job, Options
 
@@ -171,3 +171,33 @@ def test_the_pooled_machine_of_the_schools_is_one_machine():
     ).fit(X, y)
     predicted = ours.predict(X, groups=same)
     np.testing.assert_allclose(predicted, one.predict(X), atol=1e-5)
+
+
+def test_the_readme_has_what_the_results_give():
+    readme = _pages.README.read_text(encoding="utf-8")
+    assert _pages.with_evidence(readme) == readme
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_results_are_of_jobs_there_are(name):
+    assert _pages.scales(name)
+    for scale in _pages.scales(name):
+        assert set(_driver.read(name, scale)) <= set(_driver.load(name).jobs(scale))
+
+
+def test_a_page_has_each_line_of_the_results_and_what_explains_them(monkeypatch, toy):
+    toy.__doc__ = "A toy.\n\nWhat it is.\n"
+    list(_driver.run("toy", QUICK))
+    monkeypatch.setattr(_pages, "load", lambda name: toy)
+    monkeypatch.setattr(_pages, "files_with_results", lambda: {"toy_quick.csv"})
+    page = _pages.page("toy")
+    assert page.startswith("A toy\n=====\n\nWhat it is.\n\nPublished: nobody.\n")
+    assert "6 runs of" in page
+    assert "--scale quick" in page
+    assert "paper" not in page
+    # The other measure was not published, and has no column for it.
+    table = page.split(":widths: auto\n\n")[1]
+    cells = [line[7:] for line in table.splitlines() if line]
+    header = ["setting", "method", "runs", "value", "published", "other"]
+    first = ["one", "A", "3", "1.0 ± 1.0", "1.0 ± 0.5", ""]
+    assert cells == [*header, *first, "one", "B", "3", "11.0 ± 1.0", "", "0.5 ± 0"]

@@ -10,6 +10,8 @@ An experiment is a module of this package, named in `EXPERIMENTS`, with
 * ``run(job, options)``: fits and returns the measures of one job, by name. It must
   depend on nothing else, so that jobs can be run one by one and in any order;
 * ``PUBLISHED``: ``{(setting, method): {measure: (mean, deviation or None)}}``;
+* ``HEADLINES`` and ``HEADLINE_MEASURES``: pairs (setting, method), and their measures,
+  that the README shows;
 * ``NEEDS``, if data do not come with skdg: the option that names the file.
 """
 

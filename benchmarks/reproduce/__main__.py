@@ -5,6 +5,7 @@
     python -m benchmarks.reproduce                         # all, in minutes
     python -m benchmarks.reproduce irm-sem --scale paper   # one, as published
     python -m benchmarks.reproduce --report --scale paper  # print what was run before
+    python -m benchmarks.reproduce --readme                # write the README's table
 
 Results go to ``benchmarks/results``, a row for each number, with its seed. Runs that
 were stopped are taken up again with ``--resume``.
@@ -21,6 +22,7 @@ from rich.table import Table
 
 from benchmarks.reproduce import EXPERIMENTS
 from benchmarks.reproduce._driver import Options, load, run
+from benchmarks.reproduce._pages import README, with_evidence
 from benchmarks.reproduce._tables import lines
 
 
@@ -50,6 +52,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=joblib.cpu_count())
     parser.add_argument("--resume", action="store_true", help="keep finished runs")
     parser.add_argument("--report", action="store_true", help="run nothing, only print")
+    parser.add_argument("--readme", action="store_true", help="run nothing, write it")
     parser.add_argument("--mnist", type=Path, help="a local file instead of a download")
     parser.add_argument("--school", type=Path, help="the school data, which are needed")
     arguments = parser.parse_args()
@@ -58,6 +61,11 @@ def main() -> None:
         names = ", ".join(EXPERIMENTS)
         parser.error(f"no experiment is called {unknown[0]!r}; there are: {names}")
     options = Options(arguments.scale, arguments.mnist, arguments.school)
+    if arguments.readme:
+        README.write_text(
+            with_evidence(README.read_text(encoding="utf-8")), encoding="utf-8"
+        )
+        return
     console = Console()
     for name in arguments.experiments or EXPERIMENTS:
         needs = getattr(load(name), "NEEDS", None)

@@ -33,7 +33,9 @@ class Line(NamedTuple):
 
 
 def number(value: float) -> str:
-    """Write a number with three or four digits."""
+    """Write a number with three or four digits; rounding errors are 0."""
+    if abs(value) < 1e-9:
+        return "0"
     return f"{value:.1f}" if abs(value) >= 1 else f"{value:.3g}"
 
 

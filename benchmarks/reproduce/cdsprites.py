@@ -50,6 +50,8 @@ METHODS = {
     "ERM, small batches": ERMClassifier(learning_rate_init=0.003),
     "ERM, gray": ERMClassifier(learning_rate_init=0.01),
 }
+HEADLINES = [("N = 50", "ERM"), ("N = 50", "Fish")]
+HEADLINE_MEASURES = ["test"]
 
 
 def small_convnet(n_features: int) -> nn.Module:

@@ -112,6 +112,8 @@ PUBLISHED = {
     ("MNIST", "V-REx"): {"train": (71.5, 1.0), "test": (68.7, 0.9)},
     ("MNIST", "Fishr"): {"train": (71.0, 0.9), "test": (69.5, 1.0)},
 }
+HEADLINES = [(setting, m) for setting, methods in METHODS.items() for m in methods]
+HEADLINE_MEASURES = ["test"]
 
 
 def jobs(scale: str) -> list[Job]:

@@ -97,6 +97,8 @@ PUBLISHED = {
     },
     (EXACT, "Fish"): {"seen": (93.0, None), "unseen": (93.0, None)},
 }
+HEADLINES = [(EXACT, method) for method in FOLLOWED]
+HEADLINE_MEASURES = ["seen", "unseen"]
 
 
 def jobs(scale: str) -> list[Job]:

@@ -37,6 +37,9 @@ MEASURES = {
 }
 # A figure without numbers.
 PUBLISHED: dict = {}
+# Nothing for the README.
+HEADLINES: list = []
+HEADLINE_MEASURES: list = []
 
 N_POINTS = 30
 SETTINGS = ["colored digits", "CdSprites-15"]

@@ -93,6 +93,8 @@ PUBLISHED = {
     for setting, methods in _MEANS.items()
     for method, pair in methods.items()
 }
+HEADLINES = [("FEU", method) for method in _MEANS["FEU"]]
+HEADLINE_MEASURES = list(MEASURES)
 
 
 def make_irm(weight):

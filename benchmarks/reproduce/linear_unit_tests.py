@@ -103,6 +103,11 @@ PUBLISHED = {
     for setting, means in _TABLE.items()
     for name, mean in zip(_NAMES, means, strict=True)
 }
+HEADLINES = [
+    *(("Example2, 10 domains", name) for name in ("exact", "ERM", "IGA")),
+    *(("Example3, 10 domains", name) for name in ("exact", "ISR", "ERM", "IRM")),
+]
+HEADLINE_MEASURES = ["selected"]
 
 Draw = Callable[[np.random.Generator], dict[str, Any]]
 

@@ -67,6 +67,11 @@ PUBLISHED = {
     for mu, values in _TABLE.items()
     for setting, value in zip(SETTINGS, values, strict=True)
 }
+HEADLINES = [
+    *(("SVR, C = 0.1", f"mu = {mu}") for mu in _TABLE),
+    *((LEAST_SQUARES, method) for method in ("pooled", "selected", "separate")),
+]
+HEADLINE_MEASURES = ["explained"]
 
 
 def jobs(scale: str) -> list[Job]:
