@@ -9,7 +9,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import _num_samples
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    _num_samples,
+    validate_data,
+)
 
 from skdg.exceptions import SingleDomainWarning
 
@@ -222,6 +226,28 @@ class DomainEstimator(BaseEstimator):
             message = _SINGLE_DOMAIN.format(name=name, method=method, cause=cause)
             warnings.warn(message, SingleDomainWarning, stacklevel=stacklevel)
         return domains, codes
+
+    def _rows_that_count(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        encoded: tuple[np.ndarray, np.ndarray],
+        **checks: Any,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Check the input, and return rows, targets, domains and weights above 0.
+
+        Sets what is known of the domains. `checks` are those of `validate_data`.
+        """
+        domains, codes = encoded
+        X, y = validate_data(self, X, y, dtype=(np.float64, np.float32), **checks)
+        weight = _check_sample_weight(
+            sample_weight, X, dtype=np.float64, ensure_non_negative=True
+        )
+        kept = weight > 0
+        self.domains_ = domains[np.unique(codes[kept])]
+        self.n_domains_ = len(self.domains_)
+        return X[kept], y[kept], codes[kept], weight[kept]
 
     @contextmanager
     def _unchanged_on_error(self) -> Iterator[None]:

@@ -10,11 +10,7 @@ import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdg._dataclass import estimator
 from skdg.base import DomainEstimator
@@ -156,19 +152,11 @@ class InvariantCausalPrediction(RegressorMixin, DomainEstimator):
             The fitted estimator.
         """
         with self._unchanged_on_error():
-            domains, codes = self._encode_domains(X, groups)
-            X, y = validate_data(
-                self, X, y, dtype=(np.float64, np.float32), y_numeric=True
+            encoded = self._encode_domains(X, groups)
+            X, y, codes, weight = self._rows_that_count(
+                X, y, sample_weight, encoded, y_numeric=True
             )
-            weight = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
-            kept = weight > 0
-            self.domains_ = domains[np.unique(codes[kept])]
-            self.n_domains_ = len(self.domains_)
-            moments = domain_moments(
-                X[kept], y[kept], codes[kept], weight[kept], self.fit_intercept
-            )
+            moments = domain_moments(X, y, codes, weight, self.fit_intercept)
             found = invariant_sets(
                 moments, self.alpha, self.max_features, self.fit_intercept
             )

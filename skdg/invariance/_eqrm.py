@@ -56,10 +56,10 @@ def quantile_weights(risks: Tensor, quantile: float) -> Tensor:
 
 
 def weights_after_burn_in(
-    risks: Tensor, iteration: int, quantile: float, burn_in_iters: int
+    risks: Tensor, iteration: int, quantile: float, n_equal: int
 ) -> Tensor:
     """Return equal weights in the first iterations, then those of a quantile."""
-    if iteration < burn_in_iters:
+    if iteration < n_equal:
         return torch.full_like(risks, 1.0 / len(risks))
     return quantile_weights(risks, quantile)
 
@@ -87,11 +87,10 @@ class _EQRM(NetworkEstimator):
     .. math:: \min_\theta x \quad \text{with} \quad \frac{1}{S} \sum_e \Phi \left(
        \frac{x - R_e}{h} \right) = q.
 
-    It sees the risks alone. The gradient is that of the exact quantile, bandwidth
-    included. DomainBed makes a new optimizer with a much smaller step after the
-    burn-in; here the schedule of `learning_rate` goes on. The authors' limit of q near
-    1, a formula for the tail, is left out. With few domains a quantile rests on few
-    risks. There is no penalty; `penalty_weight` does not apply.
+    It sees the risks alone; there is no penalty. The gradient is that of the exact
+    quantile, bandwidth included. DomainBed makes a new optimizer with a much smaller
+    step after the burn-in; here the schedule of `learning_rate` goes on. The authors'
+    limit of q near 1, a formula for the tail, is left out.
 
     References
     ----------
@@ -108,11 +107,8 @@ class _EQRM(NetworkEstimator):
     }
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
-        weigh = partial(
-            weights_after_burn_in,
-            quantile=float(self.quantile),
-            burn_in_iters=self.burn_in_iters,
-        )
+        burn_in = self.burn_in_iters
+        weigh = partial(weights_after_burn_in, quantile=self.quantile, n_equal=burn_in)
         return RiskStep(weigh=weigh)
 
 

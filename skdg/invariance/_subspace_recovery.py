@@ -10,11 +10,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdg._dataclass import estimator
 from skdg.base import DomainEstimator
@@ -119,19 +115,12 @@ class InvariantSubspaceRecovery(
             The fitted transformer.
         """
         with self._unchanged_on_error():
-            domains, codes = self._encode_domains(X, groups)
-            X, y = validate_data(self, X, y, dtype=(np.float64, np.float32))
+            encoded = self._encode_domains(X, groups)
+            X, y, codes, weight = self._rows_that_count(X, y, sample_weight, encoded)
             check_classification_targets(y)
-            weight = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
-            kept = weight > 0
-            X, y, codes, weight = X[kept], y[kept], codes[kept], weight[kept]
             self.scatter_, self.spurious_components_, self.components_ = (
                 split_directions(X, y, codes, weight, self.moment, self.n_spurious)
             )
-            self.domains_ = domains[np.unique(codes)]
-            self.n_domains_ = len(self.domains_)
             self._n_features_out = len(self.components_)
         return self
 
