@@ -4,5 +4,12 @@
 
 from skdg.metrics._group_scorer import GroupScorer
 from skdg.metrics._group_scores import group_scores, worst_group_score
+from skdg.metrics._group_summary import GroupSummary, group_summary
 
-__all__ = ["GroupScorer", "group_scores", "worst_group_score"]
+__all__ = [
+    "GroupScorer",
+    "GroupSummary",
+    "group_scores",
+    "group_summary",
+    "worst_group_score",
+]

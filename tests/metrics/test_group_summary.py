@@ -1,0 +1,139 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+import numpy as np
+import pytest
+from scipy.stats import beta
+from sklearn.metrics import (
+    accuracy_score,
+    fbeta_score,
+    mean_absolute_error,
+    mean_squared_error,
+)
+
+from skdg.metrics import group_summary
+
+
+def of_accuracies(hits, sizes, **options):
+    y_true = np.ones(sum(sizes), dtype=int)
+    parts = [[1] * h + [0] * (n - h) for h, n in zip(hits, sizes, strict=True)]
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    return group_summary(y_true, np.concatenate(parts), groups=groups, **options)
+
+
+def test_numbers_by_hand():
+    summary = of_accuracies([9, 3, 10, 2], [10, 4, 10, 8])
+    assert summary.scores == {0: 0.9, 1: 0.75, 2: 1.0, 3: 0.25}
+    assert summary.mean == pytest.approx((0.9 + 0.75 + 1.0 + 0.25) / 4, abs=1e-15)
+    assert (summary.worst, summary.worst_domain, summary.gap) == (0.25, 3, 0.75)
+    # Between the two smallest, three tenths of the way: 0.1 times the 3 steps.
+    assert summary.percentile_10 == pytest.approx(0.25 + 0.3 * 0.5, abs=1e-15)
+
+
+def test_errors_turn_the_direction():
+    y_true, groups = np.zeros(6), ["a", "a", "b", "b", "c", "c"]
+    y_pred = np.array([1.0, 1.0, 3.0, 3.0, 2.0, 2.0])
+    summary = group_summary(
+        y_true, y_pred, groups=groups, metric=mean_absolute_error, random_state=0
+    )
+    assert (summary.worst, summary.worst_domain, summary.gap) == (3.0, "b", 2.0)
+    assert summary.percentile_10 == pytest.approx(3.0 - 0.2, abs=1e-15)
+    # Equal errors have a bootstrap of one value.
+    assert summary.worst_bound == 3.0
+
+
+def test_bound_of_accuracy_is_that_of_clopper_and_pearson():
+    hits, sizes = [9, 3, 10], [10, 4, 400]
+    summary = of_accuracies(hits, sizes, confidence_level=0.9)
+    lower = [beta.ppf(0.1, k, n - k + 1) for k, n in zip(hits, sizes, strict=True)]
+    assert summary.worst_bound == pytest.approx(min(lower), rel=1e-9)
+    # The bound may come from a small domain that is not the worst in the sample.
+    summary = of_accuracies([1, 690], [1, 1000])
+    assert summary.worst_domain == 1
+    assert summary.worst_bound == pytest.approx(0.05, rel=1e-9)
+
+
+def test_bound_holds_as_often_as_it_says_for_any_number_of_domains():
+    rng = np.random.default_rng(0)
+    truth = np.array([0.7, 0.72, 0.75, 0.9])
+    held = [
+        of_accuracies(rng.binomial(40, truth), [40] * 4, confidence_level=0.8)
+        for _ in range(500)
+    ]
+    share = np.mean([summary.worst_bound <= 0.7 for summary in held])
+    # At least 0.8 is promised; 500 draws vary by 0.018.
+    assert share >= 0.8 - 3 * 0.018
+
+
+def test_bootstrap_of_a_mean_is_near_the_normal_bound():
+    rng = np.random.default_rng(0)
+    sizes = [400, 900]
+    groups = np.repeat(["a", "b"], sizes)
+    y_pred = rng.normal(size=1300)
+    summary = group_summary(
+        np.zeros(1300),
+        y_pred,
+        groups=groups,
+        metric=mean_squared_error,
+        confidence_level=0.975,
+        n_resamples=4000,
+        random_state=0,
+    )
+    upper = []
+    for label in "ab":
+        squares = y_pred[groups == label] ** 2
+        upper.append(squares.mean() + 1.96 * squares.std() / np.sqrt(len(squares)))
+    # Bootstrap quantiles of 4000 draws vary by about 0.05 standard errors.
+    assert summary.worst_bound == pytest.approx(max(upper), abs=0.015)
+
+
+def test_weights_are_drawn_with_their_rows():
+    rng = np.random.default_rng(0)
+    weight = rng.integers(0, 2, size=300).astype(float)
+    groups = np.repeat(["a", "b", "c"], 100)
+    weight[groups == "c"] = 0
+    y_true, y_pred = rng.integers(2, size=300), rng.integers(2, size=300)
+    options = {"groups": groups, "n_resamples": 2000, "random_state": 0}
+    weighted = group_summary(y_true, y_pred, sample_weight=weight, **options)
+    assert list(weighted.scores) == ["a", "b"]
+    kept = weight > 0
+    plain = group_summary(y_true[kept], y_pred[kept], groups=groups[kept])
+    assert weighted.worst == plain.worst
+    # The binomial bound and the bootstrap's agree to a grid step of 1 in 50 rows.
+    assert weighted.worst_bound == pytest.approx(plain.worst_bound, abs=0.02)
+
+
+def test_arguments_reach_the_metric_and_a_seed_repeats_the_bound():
+    rng = np.random.default_rng(0)
+    y_true, y_pred = rng.integers(2, size=200), rng.integers(2, size=200)
+    groups = np.repeat(["a", "b"], 100)
+    one, two = (
+        group_summary(
+            y_true,
+            y_pred,
+            groups=groups,
+            metric=fbeta_score,
+            beta=2.0,
+            random_state=1,
+        )
+        for _ in range(2)
+    )
+    assert one == two
+    assert one.scores["a"] == fbeta_score(y_true[:100], y_pred[:100], beta=2.0)
+    assert one.worst_bound < one.worst
+
+
+def test_a_domain_of_one_row():
+    summary = group_summary(
+        [1.0, 2.0, 3.0],
+        [1.5, 2.0, 3.0],
+        groups=["x", "y", "y"],
+        metric=mean_absolute_error,
+    )
+    assert summary.worst_bound == 0.5
+
+
+def test_mistakes_are_named():
+    with pytest.raises(ValueError, match="'confidence_level' parameter"):
+        of_accuracies([1], [2], confidence_level=1.0)
+    with pytest.raises(ValueError, match="greater_is_better"):
+        of_accuracies([1], [2], metric=lambda a, b: accuracy_score(a, b))
