@@ -4,6 +4,9 @@
 
 Estimators take the domain of each row as ``fit(X, y, groups=domains)``. Importing this
 package loads neither torch nor cvxpy: each name is imported when it is first used.
+
+``TRUSTED_TYPES`` lists the classes that ``skops.io.load`` must be told to trust when it
+loads an estimator of skdg.
 """
 
 from importlib import import_module
@@ -32,6 +35,7 @@ _SUBMODULES = (
 __all__ = [
     *ESTIMATORS,
     *_SUBMODULES,
+    "TRUSTED_TYPES",
     "DivergenceError",
     "SingleDomainWarning",
     "__version__",
@@ -43,6 +47,10 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(ESTIMATORS[name]), name)
     if name in _SUBMODULES:
         return import_module(f"skdg.{name}")
+    if name == "TRUSTED_TYPES":
+        classes = (__getattr__(estimator) for estimator in ESTIMATORS)
+        # The module that defines the class, which is what a file names.
+        return [f"{each.__module__}.{each.__qualname__}" for each in classes]
     raise AttributeError(f"module 'skdg' has no attribute {name!r}")
 
 
