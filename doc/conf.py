@@ -58,6 +58,7 @@ PARTS = {
     "skdg.alignment": "Shared distributions of features",
     "skdg.model_selection": "Model selection",
     "skdg.metrics": "Metrics",
+    "skdg.study": "Studies",
     "skdg.inspection": "Inspection",
     "skdg.datasets": "Data",
     "skdg.exceptions": "Warnings and errors",

@@ -14,6 +14,7 @@ from sklearn.ensemble import (
     HistGradientBoostingRegressor,
 )
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.metadata_routing import get_routing_for_object
 
@@ -83,6 +84,31 @@ def all_methods(task: str, seed: int = 0) -> list[Method]:
         if is_of_task(cls()):
             methods.append(_method(cls, seed, is_baseline=False))
     return methods
+
+
+def baselines_of(task: str) -> dict[str, Any]:
+    """Return what knows nothing of domains, ready for columns of numbers.
+
+    Parameters
+    ----------
+    task : {"classification", "regression"}
+        The task.
+
+    Returns
+    -------
+    dict of str to estimator
+        The baselines by name; the linear model standardises its columns first.
+    """
+    named = {}
+    for cls in _BASELINES[task]:
+        method = _method(cls, seed=0, is_baseline=True)
+        linear = cls in (LogisticRegression, Ridge)
+        named[method.name] = (
+            make_pipeline(StandardScaler(), method.estimator)
+            if linear
+            else method.estimator
+        )
+    return named
 
 
 def usual(methods: Sequence[Method]) -> list[Method]:

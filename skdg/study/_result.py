@@ -1,0 +1,225 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""What came out of a study."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skdg.study._statistics import holm, mean_ranks, paired_test, standard_error
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from skdg.study._fit import Fit
+
+RULES = ("training-domain", "leave-one-domain-out", "oracle")
+
+
+class StudyResult:
+    """What came out of :func:`run_study`.
+
+    Parameters
+    ----------
+    rows : mapping of fit to dict
+        What came out of each fit.
+
+    domains : ndarray of shape (n_domains,)
+        The labels of the domains.
+
+    estimators : sequence of str
+        Names of the estimators.
+
+    rules : sequence of str
+        The rules of selection.
+
+    scoring : str
+        Name of the score.
+    """
+
+    def __init__(
+        self,
+        rows: "Mapping[Fit, Any]",
+        domains: np.ndarray,
+        estimators: Sequence[str],
+        rules: Sequence[str],
+        scoring: str,
+    ) -> None:
+        self._rows = rows
+        self._domains = domains
+        self._estimators = list(estimators)
+        self._rules = list(rules)
+        self.scoring = scoring
+
+    def frame(self) -> "pd.DataFrame":
+        """Return the table: one row for each rule and fit with one domain held out.
+
+        Returns
+        -------
+        frame : DataFrame
+            Columns:
+
+            - rule, estimator, domain (the one held out), seed, candidate;
+            - validation: the score by which the rule selects;
+            - in_domain: mean over the training domains of the score on rows that the
+              fit did not see;
+            - unseen: score on all rows of the held-out domain;
+            - selected: whether the rule selects this candidate; the first of those that
+              are equally good, and none if all failed;
+            - uses_test_domain: whether the rule looks at the held-out domain, which is
+              cheating;
+            - seconds: time of `fit`; parameters: those set; error: why there are no
+              scores, or empty.
+        """
+        frame = self._table()
+        return frame.drop(columns=[n for n in frame.columns if n.startswith("_")])
+
+    def summary(
+        self, *, reference: str = "ERM", test: str = "wilcoxon"
+    ) -> "pd.DataFrame":
+        """Sum up the selected candidates by rule and estimator, the best first.
+
+        Parameters
+        ----------
+        reference : str, default="ERM"
+            Name of the estimator to test the others against. If the study has none of
+            this name, there are no tests.
+
+        test : {"wilcoxon", "t"}, default="wilcoxon"
+            The paired test over held-out domains, two-sided: the signed-rank test, or
+            Student's. The first assumes little, but with 5 domains or fewer it cannot
+            come below 0.05, whatever the scores.
+
+        Returns
+        -------
+        summary : DataFrame
+            Index: rule and estimator. Columns:
+
+            - unseen: mean over held-out domains of the mean over seeds;
+            - se_domains: its standard error over domains (of their means over seeds),
+              as an estimate for other domains of this kind; nan for a single one;
+            - se_seeds: its standard error over seeds (of their means over domains), as
+              an estimate for these domains; nan for a single one;
+            - worst, worst_domain: the worst domain's mean over seeds;
+            - in_domain: as `unseen`, of the in-domain scores;
+            - rank: mean over domains of the rank among the estimators, 1 the best, ties
+              shared; an estimator without a score on a domain is last there;
+            - gain: mean over domains of the difference to `reference`;
+            - p, p_holm: of the test, and corrected for the number of estimators by
+              Holm's method, within the rule;
+            - n_domains: number of domains with a score, which all this is from;
+            - n_failed: number of fits that failed, of all candidates;
+            - uses_test_domain: whether the rule is cheating.
+        """
+        import pandas as pd
+
+        if test not in ("wilcoxon", "t"):
+            raise ValueError(f"test must be 'wilcoxon' or 't', got {test!r}.")
+        frame = self._table()
+        parts = []
+        for rule in self._rules:
+            of_rule = frame[frame["rule"] == rule]
+            chosen = of_rule[of_rule["selected"]]
+            # One row for each estimator, one column for each domain.
+            means = chosen.pivot_table(
+                "unseen", "estimator", "_domain", aggfunc="mean", dropna=False
+            ).reindex(index=self._estimators, columns=range(len(self._domains)))
+            ranks = mean_ranks(means.to_numpy(dtype=float))
+            table: dict[str, dict[str, Any]] = {}
+            for name, rank in zip(self._estimators, ranks, strict=True):
+                own = chosen[chosen["estimator"] == name]
+                values = means.loc[name].dropna()
+                by_seed = own.groupby("seed")["unseen"].mean()
+                every = of_rule[of_rule["estimator"] == name]
+                table[name] = {
+                    "unseen": values.mean(),
+                    "se_domains": standard_error(values),
+                    "se_seeds": standard_error(by_seed),
+                    "worst": values.min(),
+                    "worst_domain": self._domains[values.idxmin()]
+                    if len(values)
+                    else None,
+                    "in_domain": own.groupby("_domain")["in_domain"].mean().mean(),
+                    "rank": rank,
+                    "gain": np.nan,
+                    "p": np.nan,
+                    "p_holm": np.nan,
+                    "n_domains": len(values),
+                    "n_failed": int((every["error"] != "").sum()),
+                    "uses_test_domain": rule == "oracle",
+                }
+            if reference in table:
+                others = [name for name in self._estimators if name != reference]
+                for name in others:
+                    both = (means.loc[name] - means.loc[reference]).dropna()
+                    table[name]["gain"] = both.mean()
+                    table[name]["p"] = paired_test(both.to_numpy(dtype=float), test)
+                corrected = holm([table[name]["p"] for name in others])
+                for name, value in zip(others, corrected, strict=True):
+                    table[name]["p_holm"] = value
+            part = pd.DataFrame.from_dict(table, orient="index")
+            part = part.sort_values("unseen", ascending=False, kind="stable")
+            part.index = pd.MultiIndex.from_product(
+                [[rule], part.index], names=["rule", "estimator"]
+            )
+            parts.append(part)
+        return pd.concat(parts)
+
+    def _table(self) -> "pd.DataFrame":
+        """Return the frame, with positions to sort and group by."""
+        import pandas as pd
+
+        # For each domain, estimator, seed and candidate: scores of fits without it on
+        # each other domain that was left out at the same time.
+        pairs: dict[tuple, dict[int, float]] = {}
+        for fit, row in self._rows.items():
+            if len(fit.held_out) == 2:
+                (one, other), scores = fit.held_out, row["unseen"]
+                for test, judge, score in ((one, other, 1), (other, one, 0)):
+                    key = (test, fit.name, fit.seed, fit.candidate)
+                    pairs.setdefault(key, {})[judge] = scores[score]
+        records = []
+        for rule in self._rules:
+            for fit, row in self._rows.items():
+                if len(fit.held_out) == 2:
+                    continue
+                (test,) = fit.held_out
+                (unseen,) = row["unseen"]
+                key = (test, fit.name, fit.seed, fit.candidate)
+                if rule == "training-domain":
+                    validation = row["in_domain"]
+                elif rule == "oracle":
+                    validation = unseen
+                else:
+                    others = pairs[key]
+                    validation = float(np.mean([others[c] for c in sorted(others)]))
+                records.append(
+                    {
+                        "rule": rule,
+                        "estimator": fit.name,
+                        "domain": self._domains[test],
+                        "seed": fit.seed,
+                        "candidate": fit.candidate,
+                        "validation": validation,
+                        "in_domain": row["in_domain"],
+                        "unseen": unseen,
+                        "selected": False,
+                        "uses_test_domain": rule == "oracle",
+                        "seconds": row["seconds"],
+                        "parameters": ", ".join(
+                            f"{name}={value}"
+                            for name, value in row["parameters"].items()
+                        ),
+                        "error": row["error"],
+                        "_domain": test,
+                        "_estimator": self._estimators.index(fit.name),
+                        "_rule": self._rules.index(rule),
+                    }
+                )
+        order = ["_rule", "_estimator", "_domain", "seed", "candidate"]
+        frame = pd.DataFrame(records).sort_values(order, ignore_index=True)
+        for _, rows in frame.groupby(order[:4], sort=False)["validation"]:
+            if rows.notna().any():
+                frame.loc[rows.idxmax(), "selected"] = True
+        return frame

@@ -1,0 +1,269 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Run a domain-shift study, or go on with one."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+import joblib
+from joblib import Parallel, delayed
+from sklearn.metrics import get_scorer_names
+from sklearn.utils import indexable
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_params,
+)
+from sklearn.utils.validation import _num_samples
+
+from skdg.base import encode_groups
+from skdg.model_selection import DomainHoldout, search_space
+from skdg.study._fit import Fit, run_fit
+from skdg.study._methods import baselines_of
+from skdg.study._names import are_classifiers, name_estimators
+from skdg.study._result import RULES, StudyResult
+from skdg.study._store import open_study, table_hash, write_json
+
+
+@validate_params(
+    {
+        "estimators": [dict, list, tuple, HasMethods(["fit"])],
+        "selection": [StrOptions(set(RULES)), list, tuple],
+        "n_candidates": [Interval(Integral, 1, None, closed="left")],
+        "n_seeds": [Interval(Integral, 1, None, closed="left")],
+        "scoring": [StrOptions(set(get_scorer_names())), callable, None],
+        "param_distributions": [dict, None],
+        "test_size": [Interval(Real, 0, 1, closed="neither")],
+        "baselines": ["boolean"],
+        "n_jobs": [Integral, None],
+    },
+    prefer_skip_nested_validation=True,
+)
+def run_study(
+    estimators: Any,
+    X: Any,
+    y: Any,
+    groups: Any,
+    *,
+    selection: str | Sequence[str] = "training-domain",
+    n_candidates: int = 20,
+    n_seeds: int = 3,
+    scoring: str | Callable[..., float] | None = None,
+    output: str | Path = "study/",
+    n_jobs: int | None = None,
+    param_distributions: Mapping[str, Any] | None = None,
+    test_size: float = 0.2,
+    baselines: bool = False,
+) -> StudyResult:
+    """Hold out each domain in turn, tune on the others, and score on both.
+
+    It follows the protocol of DomainBed [1]_ on any table and with any estimators.
+    Nothing is lost when it is interrupted: called again with the same arguments it
+    goes on, and ends with the table of a run that was never disturbed.
+
+    Parameters
+    ----------
+    estimators : dict of str to estimator, or sequence of estimators
+        What to compare. In a sequence each goes by the name of its class without
+        "Classifier" or "Regressor", or by that of the last step of a pipeline.
+        Columns that need encoding or scaling need it in a pipeline; it is then fitted
+        on training rows alone.
+
+    X : array-like or data frame of shape (n_samples, n_features)
+        The rows.
+
+    y : array-like of shape (n_samples,)
+        Their targets.
+
+    groups : array-like of shape (n_samples,)
+        The domain of each row.
+
+    selection : {"training-domain", "leave-one-domain-out", "oracle"} or sequence of \
+            them, default="training-domain"
+        The rules by which candidates are selected, as in
+        :class:`~skdg.model_selection.DomainSearchCV`. The oracle selects by the
+        test domain, which is cheating, and is marked so in every table. Further rules
+        cost nothing, but for "leave-one-domain-out", which adds a fit of each candidate
+        for each pair of domains.
+
+    n_candidates : int, default=20
+        Number of candidates: the estimator as it is, and random draws. It is one for
+        estimators without a search space.
+
+    n_seeds : int, default=3
+        Number of repetitions, each with its own held-out rows, candidates and random
+        states, which replace those of the estimators.
+
+    scoring : str or callable, default=None
+        Name of a scorer of scikit-learn, or ``scorer(estimator, X, y)``; more is
+        better. None is "accuracy" for classifiers, and for regressors
+        "neg_root_mean_squared_error": R2 would compare with the spread in a domain.
+
+    output : str or path, default="study/"
+        The folder of the study. Each finished fit is a file there before the next one
+        begins.
+
+    n_jobs : int, default=None
+        Number of fits at the same time; None is one, unless a
+        :func:`joblib.parallel_config` says otherwise. Each computes in one thread, and
+        the table does not depend on it.
+
+    param_distributions : dict of str to dict, default=None
+        For names of estimators what to draw candidates from, instead of
+        :func:`~skdg.model_selection.search_space`.
+
+    test_size : float, default=0.2
+        Share of each domain that no fit sees, for the in-domain scores.
+
+    baselines : bool, default=False
+        Whether to add what knows nothing of domains: the mean or the largest class, a
+        linear model on standardised columns, and gradient boosting. They need numbers
+        without missing values in X.
+
+    Returns
+    -------
+    result : StudyResult
+        The table and its summary.
+
+    Raises
+    ------
+    ValueError
+        If there are too few domains; if names are not unique; or if `output` holds the
+        fits of another study, of other data, estimators, parameters, scoring or version
+        of skdg. The message names what differs.
+
+    See Also
+    --------
+    skdg.model_selection.DomainSearchCV : Selects and refits, for use.
+
+    Notes
+    -----
+    A fit that fails is a row with its error. More estimators, rules, candidates or
+    repetitions may be added to a study later: all seeds are made of names and numbers,
+    so that no fit depends on which others there are.
+
+    To use several machines, call it within ``joblib.parallel_config("dask")``, or
+    another backend of joblib. Workers write to `output` if they see it, else the caller
+    does. One study at a time may use a folder.
+
+    The in-domain score of a candidate that was selected by it is somewhat too good.
+
+    References
+    ----------
+    .. [1] I. Gulrajani and D. Lopez-Paz, "In search of lost domain generalization",
+       ICLR 2021.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skdg import AnchorClassifier
+    >>> from skdg.datasets import make_fish_linear
+    >>> from skdg.study import run_study
+    >>> X, y, groups = make_fish_linear(random_state=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = run_study(
+    ...         [LogisticRegression(), AnchorClassifier()],
+    ...         X,
+    ...         y,
+    ...         groups,
+    ...         n_candidates=2,
+    ...         n_seeds=1,
+    ...         output=folder,
+    ...     )
+    >>> len(result.frame())
+    12
+    """
+    rules = (selection,) if isinstance(selection, str) else tuple(selection)
+    for rule in rules:
+        if rule not in RULES:
+            raise ValueError(
+                f"There is no rule {rule!r}; there are {', '.join(RULES)}."
+            )
+    X, y = indexable(X, y)
+    domains, codes = encode_groups(groups, _num_samples(X))
+    needed = 3 if "leave-one-domain-out" in rules else 2
+    if len(domains) < needed:
+        raise ValueError(
+            f"A study with selection={selection!r} needs {needed} domains at least, "
+            f"but groups has {len(domains)}: {', '.join(map(str, domains))}."
+        )
+    next(DomainHoldout(test_size=test_size).split(codes, groups=domains[codes]))
+    named = name_estimators(estimators)
+    if baselines:
+        task = "classification" if are_classifiers(named) else "regression"
+        added = {name: e for name, e in baselines_of(task).items() if name not in named}
+        named |= added
+    if scoring is None:
+        scoring = (
+            "accuracy" if are_classifiers(named) else "neg_root_mean_squared_error"
+        )
+    spaces = {name: search_space(estimator) for name, estimator in named.items()}
+    spaces |= param_distributions or {}
+    unknown = spaces.keys() - named.keys()
+    if unknown:
+        raise ValueError(
+            f"param_distributions has {sorted(unknown)}, but the estimators are "
+            f"{sorted(named)}."
+        )
+    folder = Path(output)
+    facts = {
+        "the table X": table_hash(X),
+        "the targets y": table_hash(y),
+        "the domains": joblib.hash((domains.tolist(), codes)),
+        "scoring": scoring if isinstance(scoring, str) else joblib.hash(scoring),
+        "test_size": repr(float(test_size)),
+    }
+    open_study(folder, facts, named)
+
+    fits = list(_fits(named, spaces, len(domains), rules, n_candidates, n_seeds))
+    rows = {fit: fit.read(folder, spaces[fit.name]) for fit in fits}
+    tasks = (
+        delayed(run_fit)(
+            fit,
+            named[fit.name],
+            spaces[fit.name],
+            X,
+            y,
+            domains,
+            codes,
+            scoring,
+            test_size,
+            folder.absolute(),
+        )
+        for fit, row in rows.items()
+        if row is None
+    )
+    done = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks)
+    for fit, row in done:
+        rows[fit] = row
+        if not (folder / "fits" / fit.file).exists():
+            write_json(folder / "fits" / fit.file, row)
+    name = (
+        scoring if isinstance(scoring, str) else getattr(scoring, "__name__", "score")
+    )
+    return StudyResult(rows, domains, list(named), rules, name)
+
+
+def _fits(
+    estimators: Iterable[str],
+    spaces: Mapping[str, Any],
+    n_domains: int,
+    rules: Sequence[str],
+    n_candidates: int,
+    n_seeds: int,
+) -> Iterator[Fit]:
+    """List all fits, so that a study that is stopped early knows some of everything."""
+    held_out: list[tuple[int, ...]] = [(code,) for code in range(n_domains)]
+    if "leave-one-domain-out" in rules:
+        held_out += combinations(range(n_domains), 2)
+    for seed in range(n_seeds):
+        for candidate in range(n_candidates):
+            for out in held_out:
+                for name in estimators:
+                    if candidate == 0 or spaces[name]:
+                        yield Fit(name, out, seed, candidate)

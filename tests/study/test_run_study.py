@@ -1,0 +1,392 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import accuracy_score
+from sklearn.model_selection import ParameterSampler
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skdg import AnchorClassifier, ERMClassifier, MultiTaskLinearClassifier
+from skdg.model_selection import DomainHoldout, search_space
+from skdg.study import run_study
+from skdg.study._fit import seed_of
+
+RULES = ("training-domain", "leave-one-domain-out", "oracle")
+
+
+def table():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(["a", "b", "c", "d"], [30, 40, 50, 30])
+    X = rng.normal(size=(150, 3))
+    shift = np.repeat([1.0, 0.5, 0.0, -1.0], [30, 40, 50, 30])
+    y = np.where(X[:, 0] + shift * X[:, 1] + rng.normal(size=150) > 0, "yes", "no")
+    return X, y, groups
+
+
+def small_study(output, **options):
+    arguments = {
+        "estimators": {
+            "ERM": ERMClassifier(max_iter=5),
+            "scaled": make_pipeline(StandardScaler(), LogisticRegression()),
+        },
+        "selection": RULES,
+        "n_candidates": 3,
+        "n_seeds": 2,
+        "output": output,
+    } | options
+    X, y, groups = table()
+    return run_study(
+        arguments.pop("estimators"),
+        arguments.pop("X", X),
+        arguments.pop("y", y),
+        arguments.pop("groups", groups),
+        **arguments,
+    )
+
+
+def without_time(result):
+    return result.frame().drop(columns="seconds")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    return small_study(tmp_path_factory.mktemp("undisturbed"))
+
+
+def by_hand(name, estimator, held_out, seed, candidate):
+    """Fit once as the documentation tells it; return the scores and the model."""
+    X, y, groups = table()
+    split = DomainHoldout(test_size=0.2, random_state=seed_of("split", seed))
+    train, seen = next(split.split(X, groups=groups))
+    train, seen = (r[~np.isin(groups[r], held_out)] for r in (train, seen))
+    model = clone(estimator)
+    if candidate:
+        draw = seed_of("candidate", name, seed, candidate)
+        (parameters,) = ParameterSampler(search_space(estimator), 1, random_state=draw)
+        model.set_params(**parameters)
+    codes = tuple("abcd".index(label) for label in held_out)
+    for parameter in model.get_params():
+        if parameter.endswith("random_state"):
+            value = seed_of("fit", name, str(codes), str(seed), parameter)
+            model.set_params(**{parameter: value})
+    if name == "ERM":
+        model.fit(X[train], y[train], groups=groups[train])
+    else:
+        model.fit(X[train], y[train])
+    parts = [seen[groups[seen] == label] for label in np.unique(groups[seen])]
+    in_domain = np.mean([accuracy_score(y[r], model.predict(X[r])) for r in parts])
+    unseen = {
+        label: accuracy_score(y[groups == label], model.predict(X[groups == label]))
+        for label in held_out
+    }
+    return in_domain, unseen
+
+
+def test_every_number_is_that_of_a_fit_by_hand(undisturbed):
+    frame = undisturbed.frame()
+    assert len(frame) == 3 * 2 * 4 * 2 * 3
+    estimators = {
+        "ERM": ERMClassifier(max_iter=5),
+        "scaled": make_pipeline(StandardScaler(), LogisticRegression()),
+    }
+    pairs = {}
+    for row in frame.itertuples():
+        estimator = estimators[row.estimator]
+        key = (row.estimator, row.seed, row.candidate)
+        in_domain, unseen = by_hand(
+            key[0], estimator, (row.domain,), row.seed, row.candidate
+        )
+        assert row.in_domain == pytest.approx(in_domain, abs=1e-12)
+        assert row.unseen == pytest.approx(unseen[row.domain], abs=1e-12)
+        if row.rule == "training-domain":
+            expected = in_domain
+        elif row.rule == "oracle":
+            expected = row.unseen
+        else:
+            scores = []
+            for other in sorted(set("abcd") - {row.domain}):
+                pair = tuple(sorted([row.domain, other]))
+                if (pair, key) not in pairs:
+                    pairs[pair, key] = by_hand(
+                        key[0], estimator, pair, row.seed, row.candidate
+                    )[1]
+                scores.append(pairs[pair, key][other])
+            expected = np.mean(scores)
+        assert row.validation == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_rule_selects_its_best_and_first_candidate(undisturbed):
+    frame = undisturbed.frame()
+    keys = ["rule", "estimator", "domain", "seed"]
+    n = 0
+    for _, part in frame.groupby(keys):
+        (chosen,) = np.flatnonzero(part["selected"])
+        assert chosen == int(np.argmax(part["validation"].to_numpy()))
+        n += 1
+    assert n == 3 * 2 * 4 * 2
+    assert (frame["uses_test_domain"] == (frame["rule"] == "oracle")).all()
+
+
+_SCRIPT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from test_run_study import small_study
+small_study(sys.argv[2])
+"""
+
+
+def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_table(
+    undisturbed, tmp_path
+):
+    output, fits = tmp_path / "study", tmp_path / "study" / "fits"
+    rng = np.random.default_rng(int.from_bytes(os.urandom(4)))
+    n_fits = 2 * (4 + 6) * 2 * 3
+    done = 0
+    for _ in range(3):
+        process = subprocess.Popen(
+            [sys.executable, "-c", _SCRIPT, os.path.dirname(__file__), str(output)],
+            stderr=subprocess.PIPE,
+        )
+        goal = done + rng.integers(1, n_fits // 5)
+        while process.poll() is None and done < goal:
+            time.sleep(0.001)
+            done = len(list(fits.glob("*.json")))
+        time.sleep(rng.uniform(0, 0.01))
+        process.kill()  # SIGKILL
+        _, error = process.communicate()
+        assert process.returncode == -9, error.decode()
+    before = {path: path.stat().st_mtime_ns for path in fits.glob("*.json")}
+    assert 3 <= len(before) < n_fits
+    resumed = small_study(output)
+    pd.testing.assert_frame_equal(
+        without_time(resumed), without_time(undisturbed), check_exact=True
+    )
+    # Nothing that was done was done again.
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    assert not list(fits.glob("*.part"))
+
+
+def test_a_damaged_file_and_one_half_written_are_done_again(undisturbed, tmp_path):
+    small_study(tmp_path)
+    files = sorted((tmp_path / "fits").glob("*.json"))
+    files[0].write_text(files[0].read_text(encoding="utf-8")[:40], encoding="utf-8")
+    files[1].rename(files[1].with_suffix(".123.part"))
+    pd.testing.assert_frame_equal(
+        without_time(small_study(tmp_path)), without_time(undisturbed)
+    )
+
+
+def test_jobs_and_pieces_change_nothing(undisturbed, tmp_path):
+    # First one estimator, rule, candidate and repetition, then the rest.
+    one = {"scaled": make_pipeline(StandardScaler(), LogisticRegression())}
+    small_study(tmp_path, estimators=one, selection="oracle", n_candidates=1, n_seeds=1)
+    with joblib.parallel_config("loky", n_jobs=2):
+        result = small_study(tmp_path)
+    pd.testing.assert_frame_equal(
+        without_time(result), without_time(undisturbed), check_exact=True
+    )
+    pd.testing.assert_frame_equal(result.summary(), undisturbed.summary())
+
+
+X, Y, GROUPS = table()
+LOGISTIC = make_pipeline(StandardScaler(), LogisticRegression())
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"X": X + 1e-9}, "differs: the table X"),
+        ({"X": pd.DataFrame(X)}, "differs: the table X"),
+        ({"y": np.where(np.arange(150) == 7, "no", Y)}, "differs: the targets y"),
+        ({"groups": np.roll(GROUPS, 1)}, "differs: the domains"),
+        ({"scoring": "f1_macro"}, r"scoring \(accuracy there, f1_macro here\)"),
+        ({"test_size": 0.3}, r"test_size \(0\.2 there, 0\.3 here\)"),
+        (
+            {"estimators": {"ERM": ERMClassifier(max_iter=6), "scaled": LOGISTIC}},
+            r"differs: the parameter max_iter of 'ERM' \(5 there, 6 here\)\.",
+        ),
+        (
+            {"estimators": {"ERM": AnchorClassifier()}},
+            r"the estimator 'ERM' \(skdg.*ERMClassifier there, .*AnchorClassifier here",
+        ),
+        (
+            {
+                "estimators": {
+                    "scaled": make_pipeline(StandardScaler(), LogisticRegression(C=2.0))
+                }
+            },
+            r"parameter logisticregression__C of 'scaled' \(1\.0 there, 2\.0 here\)",
+        ),
+        (
+            {"param_distributions": {"ERM": {"alpha": [7.0]}}},
+            r"search space of 'ERM', whose candidate \d is .* \{'alpha': '7\.0'\} here",
+        ),
+    ],
+)
+def test_what_changed_is_named_and_nothing_is_mixed_in(tmp_path, changed, message):
+    small_study(tmp_path, n_seeds=1, selection="oracle", n_candidates=2)
+    before = sorted(tmp_path.rglob("*"))
+    manifest = (tmp_path / "study.json").read_text(encoding="utf-8")
+    options = {"n_seeds": 1, "selection": "oracle", "n_candidates": 2} | changed
+    with pytest.raises(ValueError, match=message):
+        small_study(tmp_path, **options)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "study.json").read_text(encoding="utf-8") == manifest
+
+
+def test_another_version_is_named(tmp_path):
+    small_study(tmp_path, n_seeds=1, selection="oracle", n_candidates=1)
+    path = tmp_path / "study.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest["facts"]["the version of skdg"] = "0.0.1"
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"version of skdg \(0\.0\.1 there"):
+        small_study(tmp_path)
+    path.unlink()
+    with pytest.raises(ValueError, match=r"study\.json is missing or damaged"):
+        small_study(tmp_path)
+
+
+class FailsOn(ClassifierMixin, BaseEstimator):
+    """Fails where the domain with 50 rows is held out, and always if told to."""
+
+    def __init__(self, always=False):
+        self.always = always
+
+    def fit(self, X, y):
+        if self.always or len(X) == 80:
+            raise RuntimeError("out of\n  luck")
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        return np.repeat(self.classes_[0], len(X))
+
+
+def test_a_fit_that_fails_is_a_row_with_its_error(tmp_path):
+    result = small_study(
+        tmp_path,
+        estimators={
+            "sometimes": FailsOn(),
+            "always": FailsOn(always=True),
+            "fine": LogisticRegression(),
+        },
+        selection="training-domain",
+        n_candidates=1,
+    )
+    frame = result.frame()
+    failed = frame[frame["error"] != ""]
+    assert set(failed["error"]) == {"RuntimeError: out of luck"}
+    assert failed["unseen"].isna().all()
+    assert not failed["selected"].any()
+    rows = failed[["estimator", "domain"]].value_counts().to_dict()
+    assert rows == {("sometimes", "c"): 2} | {("always", d): 2 for d in "abcd"}
+    summary = result.summary(reference="fine").loc["training-domain"]
+    assert summary["n_failed"].to_dict() == {"sometimes": 2, "always": 8, "fine": 0}
+    assert summary["n_domains"].to_dict() == {"sometimes": 3, "always": 0, "fine": 4}
+    assert summary.index[-1] == "always"
+    assert np.isnan(summary.loc["always", "unseen"])
+
+
+def test_multi_task_models_know_the_domains_of_rows_they_have_seen(tmp_path):
+    rng = np.random.default_rng(0)
+    codes = np.repeat([0, 1, 2, 3], 40)
+    X = rng.normal(size=(160, 1))
+    y = (np.array([1, -1, 1, -1])[codes] * X[:, 0] > 0).astype(int)
+    frame = run_study(
+        [MultiTaskLinearClassifier(lambda_task=1e-3)],
+        X,
+        y,
+        codes,
+        n_candidates=1,
+        n_seeds=1,
+        output=tmp_path,
+    ).frame()
+    assert frame["in_domain"].min() > 0.95
+    assert frame["unseen"].max() < 0.95
+
+
+def test_baselines_come_along_and_regression_has_its_score(tmp_path):
+    X, _, groups = table()
+    y = 3 * X[:, 0]
+    result = run_study(
+        [Ridge()],
+        X,
+        y,
+        groups,
+        n_candidates=1,
+        n_seeds=1,
+        output=tmp_path,
+        baselines=True,
+    )
+    assert result.scoring == "neg_root_mean_squared_error"
+    frame = result.frame()
+    assert list(frame["estimator"].unique()) == [
+        "Ridge",
+        "Dummy",
+        "HistGradientBoosting",
+    ]
+    # The mean predictor by hand.
+    split = DomainHoldout(random_state=seed_of("split", 0))
+    train, _ = next(split.split(X, groups=groups))
+    train = train[groups[train] != "b"]
+    error = np.sqrt(np.mean((y[groups == "b"] - y[train].mean()) ** 2))
+    row = frame[(frame["estimator"] == "Dummy") & (frame["domain"] == "b")]
+    assert row["unseen"].item() == pytest.approx(-error, rel=1e-12)
+
+
+def test_data_frames_and_labels_of_any_type(tmp_path):
+    X, _, groups = table()
+    columns = pd.DataFrame(X, columns=list("uvw"), index=np.arange(150)[::-1])
+    years = {"a": "2021", "b": "2022", "c": "2023", "d": "2024"}
+    labels = pd.to_datetime(pd.Series(groups).map(years))
+    for repeat in range(2):  # the second time all is read
+        result = small_study(
+            tmp_path, X=columns, groups=labels, n_seeds=1, selection="oracle"
+        )
+        assert len(result.frame()) == 2 * 4 * 3, repeat
+    plain = small_study(tmp_path / "plain", n_seeds=1, selection="oracle")
+    np.testing.assert_array_equal(result.frame()["unseen"], plain.frame()["unseen"])
+    worst, same = (r.summary()["worst_domain"].iloc[0] for r in (result, plain))
+    assert worst == np.datetime64(years[same])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"groups": ["one"] * 150, "selection": "oracle"},
+            "needs 2 domains at least, but groups has 1: one",
+        ),
+        ({"groups": ["o"] * 75 + ["t"] * 75}, "needs 3 domains at least"),
+        ({"groups": ["o"] * 75 + ["t"] * 74 + ["lone"]}, "Cannot hold out a part"),
+        ({"selection": ["oracle", "best"]}, "no rule 'best'"),
+        ({"estimators": [Ridge(), Ridge()]}, "Two estimators go by the name 'Ridge'"),
+        ({"estimators": {}}, "no estimators"),
+        ({"estimators": [Ridge(), LogisticRegression()]}, "classifiers only"),
+        ({"param_distributions": {"IRM": {}}}, r"param_distributions has \['IRM'\]"),
+        ({"n_seeds": 0}, "'n_seeds' parameter"),
+    ],
+)
+def test_mistakes_are_named_before_any_fit(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        small_study(tmp_path / "study", **options)
+    assert not (tmp_path / "study").exists()
+
+
+def test_seeds_are_made_of_names_and_numbers():
+    keys = list(itertools.product(("fit", "split"), ("a", "ab"), (1, 2), (1, 12)))
+    assert len({seed_of(*key) for key in keys}) == len(keys)
+    assert all(0 <= seed_of(*key) < 2**31 for key in keys)

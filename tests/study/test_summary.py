@@ -1,0 +1,107 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+import numpy as np
+import pytest
+from scipy.stats import ttest_rel, wilcoxon
+
+from skdg.study import StudyResult
+from skdg.study._fit import Fit
+
+NAMES = ("ERM", "good", "bad")
+N_DOMAINS, N_SEEDS = 7, 3
+
+
+def row(in_domain, unseen):
+    return {
+        "in_domain": in_domain,
+        "unseen": unseen,
+        "seconds": 1.0,
+        "parameters": {},
+        "error": "",
+    }
+
+
+@pytest.fixture(scope="module")
+def scores():
+    rng = np.random.default_rng(0)
+    shape = (3, N_DOMAINS, N_SEEDS, 2)
+    level = np.array([0.7, 0.8, 0.6])[:, None, None, None]
+    return level + 0.1 * rng.normal(size=shape), level + 0.1 * rng.normal(size=shape)
+
+
+@pytest.fixture(scope="module")
+def result(scores):
+    in_domain, unseen = scores
+    rows = {
+        Fit(name, (d,), s, c): row(in_domain[n, d, s, c], [unseen[n, d, s, c]])
+        for n, name in enumerate(NAMES)
+        for d in range(N_DOMAINS)
+        for s in range(N_SEEDS)
+        for c in range(2)
+    }
+    domains = np.array(list("tuvwxyz"))
+    return StudyResult(rows, domains, NAMES, ["training-domain", "oracle"], "accuracy")
+
+
+@pytest.mark.parametrize("rule", ["training-domain", "oracle"])
+def test_summary_by_hand(result, scores, rule):
+    in_domain, unseen = scores
+    by = in_domain if rule == "training-domain" else unseen
+    best = by.argmax(-1)[..., None]
+    seen = np.take_along_axis(in_domain, best, -1)[..., 0]
+    chosen = np.take_along_axis(unseen, best, -1)[..., 0]
+    summary = result.summary().loc[rule]
+    p = {}
+    for n, name in enumerate(NAMES):
+        own = summary.loc[name]
+        by_domain, by_seed = chosen[n].mean(1), chosen[n].mean(0)
+        assert own["unseen"] == pytest.approx(chosen[n].mean(), rel=1e-12)
+        assert own["in_domain"] == pytest.approx(seen[n].mean(), rel=1e-12)
+        for what, values in (("domains", by_domain), ("seeds", by_seed)):
+            expected = values.std(ddof=1) / np.sqrt(len(values))
+            assert own[f"se_{what}"] == pytest.approx(expected, rel=1e-12)
+        assert own["worst"] == pytest.approx(by_domain.min(), rel=1e-12)
+        assert own["worst_domain"] == "tuvwxyz"[by_domain.argmin()]
+        places = 1 + (chosen.mean(2) > by_domain).sum(0)
+        assert own["rank"] == pytest.approx(places.mean(), rel=1e-12)
+        assert own["uses_test_domain"] == (rule == "oracle")
+        if name != "ERM":
+            reference = chosen[0].mean(1)
+            p[name] = wilcoxon(by_domain, reference).pvalue
+            gain = (by_domain - reference).mean()
+            assert own["gain"] == pytest.approx(gain, rel=1e-9)
+            assert own["p"] == pytest.approx(p[name], rel=1e-12)
+    small, large = sorted(p, key=p.get)
+    first = min(1.0, 2 * p[small])
+    assert summary.loc[small, "p_holm"] == pytest.approx(first, rel=1e-12)
+    assert summary.loc[large, "p_holm"] == pytest.approx(max(first, p[large]))
+    assert np.isnan(summary.loc["ERM", "p"])
+    assert list(summary.index) == list(
+        summary["unseen"].sort_values(ascending=False).index
+    )
+
+
+def test_student_and_another_reference(result):
+    frame = result.frame()
+    chosen = frame[frame["selected"] & (frame["rule"] == "oracle")]
+    means = chosen.groupby(["estimator", "domain"])["unseen"].mean()
+    summary = result.summary(reference="bad", test="t").loc["oracle"]
+    expected = ttest_rel(means["good"], means["bad"]).pvalue
+    assert summary.loc["good", "p"] == pytest.approx(expected, rel=1e-9)
+    without = result.summary(reference="nobody")
+    assert without[["gain", "p", "p_holm"]].isna().all(axis=None)
+    with pytest.raises(ValueError, match="test must be 'wilcoxon' or 't'"):
+        result.summary(test="z")
+
+
+def test_selection_does_not_look_at_the_unseen_score():
+    # The candidate that is best in-domain has no score on the held-out domain.
+    rows = {
+        Fit("one", (d,), 0, c): row([0.5, 0.9][c], [[0.4, np.nan][c]])
+        for d in range(2)
+        for c in range(2)
+    }
+    result = StudyResult(rows, np.array([1, 2]), ["one"], ["training-domain"], "s")
+    frame = result.frame()
+    assert frame.loc[frame["selected"], "candidate"].tolist() == [1, 1]
+    assert result.summary().loc[("training-domain", "one"), "n_domains"] == 0
