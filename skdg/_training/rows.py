@@ -110,6 +110,8 @@ class DomainRows:
         Of shape (n_domains, n_left, n_right) for arguments with n_left and n_right
         columns.
         """
+        if self.n_domains == 1:
+            return (left.T @ right)[None]
         if right.shape[1] == 1:
             # Batched products of such narrow matrices are several times as slow.
             return self.sum(left * right)[:, :, None]
