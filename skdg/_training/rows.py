@@ -112,10 +112,10 @@ class DomainRows:
         """
         if self.n_domains == 1:
             return (left.T @ right)[None]
-        if right.shape[1] == 1:
-            # Batched products of such narrow matrices are several times as slow.
-            return self.sum(left * right)[:, :, None]
         if self.equal_size is not None:
+            if right.shape[1] == 1:
+                # Batched products of such narrow matrices are several times as slow.
+                return self.sum(left * right)[:, :, None]
             shape = (self.n_domains, self.equal_size, -1)
             return torch.bmm(left.reshape(shape).mT, right.reshape(shape))
         parts = zip(left.split(self.sizes), right.split(self.sizes), strict=True)
