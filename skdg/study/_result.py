@@ -3,9 +3,11 @@
 """What came out of a study."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from skdg.study._statistics import holm, mean_ranks, paired_test, standard_error
 
@@ -165,6 +167,70 @@ class StudyResult:
             )
             parts.append(part)
         return pd.concat(parts)
+
+    def plot(self, *, rule: str | None = None, ax: Any = None) -> Any:
+        """Draw the scores of the selected candidates.
+
+        Points are held-out domains, lines their means, and circles the mean in-domain
+        scores.
+
+        Parameters
+        ----------
+        rule : str, default=None
+            The rule of selection; None is the first of the study.
+
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        ax : matplotlib Axes
+            What was drawn on.
+        """
+        check_matplotlib_support("StudyResult.plot")
+        import matplotlib.pyplot as plt
+
+        from skdg.study._plot import draw
+
+        if rule is not None and rule not in self._rules:
+            raise ValueError(
+                f"The study has no rule {rule!r}; it has {', '.join(self._rules)}."
+            )
+        if ax is None:
+            _, ax = plt.subplots(layout="constrained")
+        draw(ax, self.frame(), rule or self._rules[0], self.scoring)
+        return ax
+
+    def to_html(
+        self,
+        path: str | Path | None = None,
+        *,
+        reference: str = "ERM",
+        test: str = "wilcoxon",
+    ) -> str:
+        """Return one page with all there is to see, which needs no other file.
+
+        Parameters
+        ----------
+        path : str or path, default=None
+            Where to write it as well.
+
+        reference, test : str
+            As in :meth:`summary`.
+
+        Returns
+        -------
+        page : str
+            The page. What comes from the user, such as names of domains, is escaped.
+        """
+        check_matplotlib_support("StudyResult.to_html")
+        from skdg.study._html import page
+
+        summary = self.summary(reference=reference, test=test)
+        text = page(self.frame(), summary, self.scoring)
+        if path is not None:
+            Path(path).write_text(text, encoding="utf-8")
+        return text
 
     def _table(self) -> "pd.DataFrame":
         """Return the frame, with positions to sort and group by."""

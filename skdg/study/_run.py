@@ -127,7 +127,7 @@ def run_study(
     Returns
     -------
     result : StudyResult
-        The table and its summary.
+        The table, its summary, a picture, and a page to show.
 
     Raises
     ------
