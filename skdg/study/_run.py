@@ -3,7 +3,7 @@
 """Run a domain-shift study, or go on with one."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import combinations
+from itertools import chain, combinations
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from skdg.base import encode_groups
 from skdg.model_selection import DomainHoldout, search_space
 from skdg.study._fit import Fit, run_fit
 from skdg.study._methods import baselines_of
-from skdg.study._names import are_classifiers, name_estimators
+from skdg.study._names import are_classifiers, name_estimators, on_accelerator
 from skdg.study._result import RULES, StudyResult
 from skdg.study._store import open_study, table_hash, write_json
 
@@ -110,7 +110,8 @@ def run_study(
     n_jobs : int, default=None
         Number of fits at the same time; None is one, unless a
         :func:`joblib.parallel_config` says otherwise. Each computes in one thread, and
-        the table does not depend on it.
+        the table does not depend on it. Estimators with a `device` other than "cpu"
+        are not meant: they have one accelerator to themselves, one after the other.
 
     param_distributions : dict of str to dict, default=None
         For names of estimators what to draw candidates from, instead of
@@ -222,23 +223,19 @@ def run_study(
 
     fits = list(_fits(named, spaces, len(domains), rules, n_candidates, n_seeds))
     rows = {fit: fit.read(folder, spaces[fit.name]) for fit in fits}
-    tasks = (
-        delayed(run_fit)(
-            fit,
-            named[fit.name],
-            spaces[fit.name],
-            X,
-            y,
-            domains,
-            codes,
-            scoring,
-            test_size,
-            folder.absolute(),
-        )
-        for fit, row in rows.items()
-        if row is None
+    rest = (X, y, domains, codes, scoring, test_size, folder.absolute())
+    side_by_side: list[tuple] = []
+    queued: list[tuple] = []
+    for fit, row in rows.items():
+        if row is None:
+            estimator = named[fit.name]
+            arguments = (fit, estimator, spaces[fit.name], *rest)
+            (queued if on_accelerator(estimator) else side_by_side).append(arguments)
+    parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+    done = chain(
+        parallel(delayed(run_fit)(*arguments) for arguments in side_by_side),
+        (run_fit(*arguments) for arguments in queued),
     )
-    done = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks)
     for fit, row in done:
         rows[fit] = row
         if not (folder / "fits" / fit.file).exists():

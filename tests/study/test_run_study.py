@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 
 import joblib
@@ -298,6 +299,43 @@ def test_a_fit_that_fails_is_a_row_with_its_error(tmp_path):
     assert summary["n_domains"].to_dict() == {"sometimes": 3, "always": 0, "fine": 4}
     assert summary.index[-1] == "always"
     assert np.isnan(summary.loc["always", "unseen"])
+
+
+class Counts(ClassifierMixin, BaseEstimator):
+    """Counts how many of it are fitted at the same time."""
+
+    lock = threading.Lock()
+    running = most = 0
+
+    def __init__(self, device="cpu"):
+        self.device = device
+
+    def fit(self, X, y):
+        with self.lock:
+            Counts.running += 1
+            Counts.most = max(Counts.most, Counts.running)
+        time.sleep(0.02)
+        with self.lock:
+            Counts.running -= 1
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        return np.repeat(self.classes_[0], len(X))
+
+
+def test_one_accelerator_is_not_shared(tmp_path):
+    for device, most in (("cpu", 3), ("cuda", 1), ("auto", 1)):
+        Counts.most = 0
+        model = make_pipeline(StandardScaler(), Counts(device))
+        with joblib.parallel_config("threading", n_jobs=3):
+            result = small_study(
+                tmp_path / device,
+                estimators={"alone": model},
+                selection="training-domain",
+            )
+        assert Counts.most == most
+        assert result.summary()["n_domains"].tolist() == [4]
 
 
 def test_multi_task_models_know_the_domains_of_rows_they_have_seen(tmp_path):
