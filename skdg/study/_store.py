@@ -88,18 +88,23 @@ def estimator_print(estimator: Any) -> dict[str, Any]:
         Its class, and of each parameter a hash and how it prints.
     """
     parameters = {
-        # Of a part that has parameters itself the class is enough.
-        name: (joblib.hash(type(value).__qualname__), type(value).__qualname__)
-        if hasattr(value, "get_params") and not isinstance(value, type)
-        else (joblib.hash(value), repr(value))
+        name: (joblib.hash(_without_parts(value)), repr(_without_parts(value)))
         for name, value in sorted(estimator.get_params(deep=True).items())
-        # A list of steps holds what is listed beside it.
-        if name.rpartition("__")[2] not in ("steps", "transformers", "random_state")
+        if name.rpartition("__")[2] != "random_state"  # replaced by each fit
     }
     return {
         "class": f"{type(estimator).__module__}.{type(estimator).__qualname__}",
         "parameters": {name: list(pair) for name, pair in parameters.items()},
     }
+
+
+def _without_parts(value: Any) -> Any:
+    """Replace parts that list parameters of their own by the names of their classes."""
+    if hasattr(value, "get_params") and not isinstance(value, type):
+        return type(value).__qualname__
+    if isinstance(value, (list, tuple)):
+        return [_without_parts(part) for part in value]
+    return value
 
 
 def open_study(

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import ParameterSampler
@@ -258,6 +259,27 @@ def test_another_version_is_named(tmp_path):
     path.unlink()
     with pytest.raises(ValueError, match=r"study\.json is missing or damaged"):
         small_study(tmp_path)
+
+
+def test_what_changed_within_a_list_of_parts_is_named(tmp_path):
+    def study(column, with_mean=True):
+        first = ColumnTransformer(
+            [("some", StandardScaler(with_mean=with_mean), [column])]
+        )
+        small_study(
+            tmp_path,
+            estimators={"part": make_pipeline(first, LogisticRegression())},
+            selection="oracle",
+            n_candidates=1,
+            n_seeds=1,
+        )
+
+    study(0)
+    study(0)
+    with pytest.raises(ValueError, match=r"transformers of 'part'.*\[1\]\]\] here"):
+        study(1)
+    with pytest.raises(ValueError, match=r"some__with_mean of 'part' \(True there"):
+        study(0, with_mean=False)
 
 
 class FailsOn(ClassifierMixin, BaseEstimator):
