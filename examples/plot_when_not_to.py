@@ -17,7 +17,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from skrub import TableVectorizer
+from skrub import StringEncoder, TableVectorizer
 
 from skdg import ERMRegressor, IRMRegressor
 from skdg.datasets import load_hotel_rates
@@ -52,13 +52,15 @@ boosting_space = {
 # leaving each of them out: the rule asks for what is wanted, a model for a segment that
 # it has not seen.
 categories = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+texts = StringEncoder(random_state=0)
 scores = {name: [] for name in models}
 for segment in sorted(groups.unique()):
     train = known[groups.iloc[known] != segment]
     inside = aside[groups.iloc[aside] != segment]
     unseen = np.flatnonzero(groups == segment)
     vectorizer = make_pipeline(
-        TableVectorizer(low_cardinality=categories), StandardScaler()
+        TableVectorizer(low_cardinality=categories, high_cardinality=texts),
+        StandardScaler(),
     )
     features = vectorizer.fit_transform(X.iloc[train])
     for name, model in models.items():
@@ -83,11 +85,11 @@ for segment in sorted(groups.unique()):
         )
 
 # %%
-# Boosting wins on the rows of segments it has seen, and on unseen segments as well. The
-# reason is not a lack of invariance: IRM is no better than ERM. Some features of an
-# unseen segment lie far from all that was seen, and there a network goes on in a
-# straight line where trees stay at the last value. Holding the features between bounds
-# takes most of that away, and gains more than any penalty does.
+# Boosting wins on the rows of segments it has seen, and is far ahead of ERM on unseen
+# ones. The reason is not a lack of invariance: IRM is no better than ERM. Some features
+# of an unseen segment lie far from all that was seen, and there a network goes on in a
+# straight line where trees stay at the last value. Held between bounds, features let
+# plain ERM come level with boosting, which no penalty does.
 import matplotlib.pyplot as plt
 
 figure, ax = plt.subplots(figsize=(7.5, 4), layout="constrained")
