@@ -17,12 +17,13 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from skrub import TableVectorizer
+from skrub import StringEncoder, TableVectorizer
 
 from skdg.datasets import load_hotel_rates
 
 # A segment may have categories that the others lack.
 categories = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+texts = StringEncoder(random_state=0)
 X, y, groups = load_hotel_rates(return_X_y=True)
 groups.value_counts()
 
@@ -56,7 +57,9 @@ errors = []
 for train, test in LeaveOneGroupOut().split(X, y, groups):
     for name, model in models.items():
         pipeline = make_pipeline(
-            TableVectorizer(low_cardinality=categories), StandardScaler(), model
+            TableVectorizer(low_cardinality=categories, high_cardinality=texts),
+            StandardScaler(),
+            model,
         )
         known = {} if name in ("Ridge", "boosting") else {"groups": groups.iloc[train]}
         pipeline.fit(X.iloc[train], y.iloc[train], **known)
