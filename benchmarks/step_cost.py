@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from skdg._registry import ESTIMATORS
+import skdg
 from skdg._training.optimizer import Optimizer
 
 RESULTS = Path(__file__).parent / "results" / "step_cost.csv"
@@ -87,9 +87,8 @@ def plain(X, y, n_steps_of):
 def ours(name, X, y, groups):
     """Return a function that takes a step of a method, as its fit does."""
     classifier = f"{name}Classifier"
-    module = __import__(ESTIMATORS[classifier], fromlist=[classifier])
     params = {"hidden_layer_sizes": HIDDEN, "learning_rate_init": 1e-3}
-    model = getattr(module, classifier)(random_state=0, **params)
+    model = getattr(skdg, classifier)(random_state=0, **params)
     if name == "EQRM":
         model.set_params(burn_in_iters=0)
     encoded = model._encode_domains(X, groups)
