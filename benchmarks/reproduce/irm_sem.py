@@ -28,8 +28,8 @@ what is best, only how soon it is found.
 
 The scalar form of the penalty and everything around it do not change when features are
 rotated, so that for "IRM" each scrambled setting is the same problem as the other one
-and their results differ by the draws. With homoskedastic noise errors have a long tail: of
-the 20 draws at scale "quick" one is above least squares, the largest four make up
+and their results differ by the draws. With homoskedastic noise errors have a long tail:
+of the 20 draws at scale "quick" one is above least squares, the largest four make up
 nearly half of the mean, and the median is two thirds of it.
 
 The published numbers are means over 200 repetitions.
