@@ -1,6 +1,6 @@
 # Authors: The skdg developers
 # SPDX-License-Identifier: BSD-3-Clause
-"""Whether the weights that a user gives to classes are weights, and of these classes.
+"""Weights of classes: whether they are weights, and what they make of those of rows.
 
 scikit-learn multiplies them into the weights of rows unseen: a negative weight turns a
 convex loss into one without a minimum, and a misspelled class is passed over.
@@ -11,8 +11,9 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from sklearn.utils import compute_class_weight, compute_sample_weight
 
-__all__ = ["check_class_weight"]
+__all__ = ["check_class_weight", "weigh_classes"]
 
 
 def check_class_weight(class_weight: Any, classes: Any) -> None:
@@ -68,6 +69,41 @@ def check_class_weight(class_weight: Any, classes: Any) -> None:
             f"class_weight is 0 for each of the classes {labels}, so that no row "
             f"counts. At least one class needs a positive weight."
         )
+
+
+def weigh_classes(class_weight: Any, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Multiply the weights of rows with those of their classes.
+
+    Parameters
+    ----------
+    class_weight : dict, "balanced" or None
+        The weight of each class by its label, see `check_class_weight`. "balanced":
+        each class has the same sum of weights, and the mean weight stays.
+
+    y : ndarray of shape (n_samples,)
+        The class label of each row.
+
+    weight : ndarray of shape (n_samples,)
+        The weight of each row. A class of rows of weight 0 counts as absent.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        The new weights, of the type of `weight`, which is not changed.
+    """
+    if class_weight is None:
+        return weight
+    if class_weight != "balanced":
+        check_class_weight(class_weight, np.unique(y))
+        return weight * compute_sample_weight(class_weight, y).astype(weight.dtype)
+    used = weight > 0
+    classes = np.unique(y[used])
+    by_class = compute_class_weight(
+        "balanced", classes=classes, y=y[used], sample_weight=weight[used]
+    )
+    weighted = weight.copy()
+    weighted[used] *= by_class[np.searchsorted(classes, y[used])].astype(weight.dtype)
+    return weighted
 
 
 def _plain(value: Any) -> Any:

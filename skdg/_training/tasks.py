@@ -8,12 +8,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
-from sklearn.utils import Tags, compute_class_weight, compute_sample_weight
+from sklearn.utils import Tags
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from skdg._class_weight import check_class_weight
+from skdg._class_weight import weigh_classes
 from skdg._dataclass import estimator
 from skdg._probabilities import log_probabilities
 from skdg._training.estimators import NetworkEstimator, Targets, TrainingData
@@ -126,15 +126,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
                 f"{type(self).__name__} needs samples of at least 2 classes in y, got "
                 f"only one class: {classes.tolist()[0]!r}."
             )
-        if self.class_weight == "balanced":
-            by_class = compute_class_weight(
-                "balanced", classes=classes, y=classes[index], sample_weight=weight
-            )
-            weight = weight * by_class[index].astype(weight.dtype)
-        elif self.class_weight is not None:
-            check_class_weight(self.class_weight, classes)
-            by_row = compute_sample_weight(self.class_weight, y)
-            weight = weight * by_row.astype(weight.dtype)
+        weight = weigh_classes(self.class_weight, y, weight)
         if len(classes) == 2:
             values, loss = index[:, None].astype(weight.dtype), LOG_LOSS
         else:

@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Linear models for several tasks: what all of them do around their solver.
 
-A method says what a row costs and how one problem is solved. Everything between that
-and the user is here: rows of weight 0, tasks in an order of their own, one model per
-class, and which model predicts a row.
+A method says what a row costs and how one problem is solved. Here are rows of weight 0,
+tasks in an order of their own, one model per class, and which model predicts a row.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,14 +11,14 @@ from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import sparse
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdg._dataclass import estimator
-from skdg.base import DomainEstimator, encode_groups
-from skdg.multitask._problem import Solution, TaskProblem
+from skdg.base import DomainEstimator
+from skdg.multitask._problem import Solution, TaskProblem, with_ones
+from skdg.multitask._row_tasks import number_tasks, row_tasks
 
 
 @estimator
@@ -95,24 +94,13 @@ class _MultiTaskLinear(DomainEstimator):
         Rows of weight 0 are left out, as if they were not there.
         """
         kept = np.flatnonzero(weight > 0)
-        present, first, codes = np.unique(
-            codes[kept], return_index=True, return_inverse=True
-        )
-        # Tasks in the order in which the data first name them, so that other labels
-        # for the same domains give the same model, bit for bit.
-        order = np.argsort(first)
-        places = np.argsort(order)
+        present, order, codes = number_tasks(codes[kept])
         self.domains_ = domains[present]
         self.n_domains_ = len(present)
         self.solver_ = self._choose_solver()
-        X = X[kept]
-        if self.fit_intercept:
-            ones = np.ones((X.shape[0], 1))
-            X = sparse.hstack([X, ones]) if sparse.issparse(X) else np.hstack([X, ones])
-            X = X.tocsr() if sparse.issparse(X) else X
         problem = TaskProblem(
-            X,
-            places[codes],
+            with_ones(X[kept]) if self.fit_intercept else X[kept],
+            codes,
             len(present),
             float(self.lambda_shared),
             float(self.lambda_task),
@@ -124,21 +112,17 @@ class _MultiTaskLinear(DomainEstimator):
         ]
         n_features = self.n_features_in_
         blocks = [problem.blocks(solution.theta) for solution in solutions]
-        tasks = np.stack([own[places] for own, _ in blocks], axis=1)
+        tasks = np.stack([own[np.argsort(order)] for own, _ in blocks], axis=1)
         shared = np.stack([common for _, common in blocks])
         self.coef_ = shared[:, :n_features].copy()
         self.task_coef_ = tasks[:, :, :n_features].copy()
-        if self.fit_intercept:
-            self.intercept_ = shared[:, n_features].copy()
-            self.task_intercept_ = tasks[:, :, n_features].copy()
-        else:
-            self.intercept_ = np.zeros(len(shared))
-            self.task_intercept_ = np.zeros(tasks.shape[:2])
-        objectives = np.array([solution.objective for solution in solutions])
-        gaps = np.array([solution.gap for solution in solutions])
-        one = len(solutions) == 1
-        self.objective_ = float(objectives[0]) if one else objectives
-        self.dual_gap_ = float(gaps[0]) if one else gaps
+        # The column of ones, or none, whose sum is 0.
+        self.intercept_ = shared[:, n_features:].sum(axis=1)
+        self.task_intercept_ = tasks[:, :, n_features:].sum(axis=2)
+        figures = np.array([[s.objective, s.gap] for s in solutions]).T
+        self.objective_, self.dual_gap_ = (
+            figures if len(solutions) > 1 else figures[:, 0].tolist()
+        )
         self._after_fit(solutions, kept, weight[kept])
 
     def _after_fit(
@@ -151,18 +135,13 @@ class _MultiTaskLinear(DomainEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
         scores = X @ np.atleast_2d(self.coef_).T + self.intercept_
-        if groups is None:
-            return scores
-        labels, codes = encode_groups(groups, X.shape[0])
-        known = {label: task for task, label in enumerate(self.domains_)}
+        tasks = row_tasks(groups, self.domains_, X.shape[0])
         n_models = scores.shape[1]
         coefs = self.task_coef_.reshape(self.n_domains_, n_models, -1)
         offsets = self.task_intercept_.reshape(self.n_domains_, n_models)
-        for code, label in enumerate(labels):
-            task = known.get(label)
-            if task is not None:
-                rows = np.flatnonzero(codes == code)
-                scores[rows] = X[rows] @ coefs[task].T + offsets[task]
+        for task in np.unique(tasks[tasks >= 0]):
+            rows = np.flatnonzero(tasks == task)
+            scores[rows] = X[rows] @ coefs[task].T + offsets[task]
         return scores
 
     def __sklearn_tags__(self) -> Tags:

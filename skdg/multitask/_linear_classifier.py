@@ -6,12 +6,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils import compute_class_weight, compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from skdg._class_weight import check_class_weight
+from skdg._class_weight import weigh_classes
 from skdg._dataclass import estimator
 from skdg.multitask._linear_base import _MultiTaskLinear
 from skdg.multitask._task_score import TaskClassifierMixin
@@ -99,26 +98,11 @@ class _LinearTaskClassifier(TaskClassifierMixin, _MultiTaskLinear):
                     f"{type(self).__name__} needs samples of at least 2 classes in y, "
                     f"got only one class: {self.classes_.tolist()[0]!r}."
                 )
-            check_class_weight(self.class_weight, np.unique(y))
-            weight = self._weigh_classes(y, weight)
+            weight = weigh_classes(self.class_weight, y, weight)
             positive = self.classes_[1:] if len(self.classes_) == 2 else self.classes_
             targets = [np.where(y == label, 1.0, -1.0) for label in positive]
             self._solve_all(X, targets, weight, *encoded)
         return self
-
-    def _weigh_classes(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """Multiply the weights of rows with those of their classes."""
-        if self.class_weight is None:
-            return weight
-        if self.class_weight != "balanced":
-            return weight * compute_sample_weight(self.class_weight, y)
-        used = weight > 0
-        by_class = compute_class_weight(
-            "balanced", classes=self.classes_, y=y[used], sample_weight=weight[used]
-        )
-        weight = weight.copy()  # it may be the array of the caller
-        weight[used] *= by_class[np.searchsorted(self.classes_, y[used])]
-        return weight
 
     def decision_function(self, X: Any, groups: Any = None) -> np.ndarray:
         """Return signed distances, up to a factor, from the separating hyperplanes.

@@ -11,12 +11,14 @@ import numpy as np
 from scipy import sparse
 
 from skdg.multitask._convex import DEFAULT_CONVEX_SOLVER, solve_convex
-from skdg.multitask._coupling import (
-    ClusteredCoupling,
-    Coupling,
+from skdg.multitask._coupling import Coupling
+from skdg.multitask._coupling_clustered import ClusteredCoupling
+from skdg.multitask._coupling_norms import (
     DirtyCoupling,
     JointFeatureCoupling,
     LowRankCoupling,
+)
+from skdg.multitask._coupling_quadratic import (
     MeanCoupling,
     QuadraticCoupling,
     graph_coupling,

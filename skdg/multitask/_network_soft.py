@@ -7,7 +7,7 @@ estimator's `domains_`. While they are trained, tasks are in the order of the ro
 """
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -16,10 +16,10 @@ from torch import Tensor
 from skdg._training.batch import DomainBatch
 from skdg._training.dense import ACTIVATIONS, DenseNetwork
 from skdg._training.losses import Loss
-from skdg._training.optimizer import Optimizer
 from skdg._training.rows import DomainRows
 from skdg._training.state import NetworkState, to_numpy
-from skdg._training.steps import TOLERATED_GROWTH, Record
+from skdg.multitask._soft_coordinates import PulledCoordinates
+from skdg.multitask._task_states import parameter_rows
 
 
 class TaskNetworks:
@@ -28,14 +28,6 @@ class TaskNetworks:
     The objective is :math:`\sum_t (R_t(\theta_t) + \sum_l \lambda_l \|\theta_t^l -
     \bar\theta^l\|^2 + \frac{\alpha}{2} \|W_t\|^2)`, with the weights W_t among the
     parameters, and layers l.
-
-    A stiff pull makes a plain optimizer stall: it spends its steps on keeping the tasks
-    together. So what it changes is a common vector m and vectors u_t with
-    :math:`\theta_t = (\lambda m + u_t) / (1 + \lambda)`, where m takes the mean over
-    tasks of the gradients F_t of the objective in the theta_t, and u_t takes F_t. That
-    is the gradient times a fixed positive definite matrix, which is the identity in
-    directions that all tasks share and :math:`1 / (1 + \lambda)` in all others: without
-    a pull each task is trained by itself, and with a large one a single network is.
 
     Parameters
     ----------
@@ -73,17 +65,11 @@ class TaskNetworks:
     ) -> None:
         self._places = places
         self._activation = ACTIVATIONS[activation]
-        order = np.argsort(places)
-        arrays = [
-            array[order].reshape(len(order), -1)
-            for layer in zip(state.coefs, state.intercepts, strict=True)
-            for array in layer
-        ]
-        start = torch.tensor(np.hstack(arrays), dtype=dtype, device=device)
-        sizes = (
-            state.coefs[0].shape[1],
-            *(offsets.shape[1] for offsets in state.intercepts),
+        start = torch.tensor(
+            parameter_rows(state, np.argsort(places)), dtype=dtype, device=device
         )
+        widths = (offsets.shape[1] for offsets in state.intercepts)
+        sizes = (state.coefs[0].shape[1], *widths)
         self._split = DenseNetwork(sizes, activation, start[0]).split
         pull, self._decay = start.new_zeros(2, start.shape[1])
         for layer, weight in zip(self._split(pull), sharing_weight, strict=True):
@@ -91,23 +77,12 @@ class TaskNetworks:
                 part.fill_(weight)
         for weights, _ in self._split(self._decay):
             weights.fill_(alpha)
-        self._own_share = 1.0 / (1.0 + pull)
-        self._common_share = pull * self._own_share
-        common = start.mean(0, keepdim=True)
-        own = start + pull * (start - common)
-        self.parameters = torch.cat([common, own]).flatten()
-        # A view: optimizers change the parameters in place.
-        self._vectors = self.parameters.unflatten(0, (1 + len(own), -1))
-
-    def networks(self) -> Tensor:
-        """Return the parameters theta_t of all networks, (n_tasks, n_parameters)."""
-        return (
-            self._common_share * self._vectors[0] + self._own_share * self._vectors[1:]
-        )
+        self._coordinates = PulledCoordinates(start, pull)
+        self.parameters = self._coordinates.parameters
 
     def state(self) -> NetworkState:
         """Return a copy of all networks as numpy arrays."""
-        layers = self._split(self.networks())
+        layers = self._split(self._coordinates.networks())
         return NetworkState(
             [to_numpy(weights)[self._places] for weights, _ in layers],
             [to_numpy(offsets)[self._places] for _, offsets in layers],
@@ -115,7 +90,7 @@ class TaskNetworks:
 
     def forward(self, rows: DomainRows, loss: Loss) -> DomainBatch:
         """Run each task's network on the task's rows."""
-        self._theta = self.networks()
+        self._theta = self._coordinates.networks()
         self._layers = self._split(self._theta)
         self._inputs = [rows.inputs]
         for weights, offsets in self._layers:
@@ -135,11 +110,8 @@ class TaskNetworks:
 
         Returns
         -------
-        direction : Tensor
-            The mean of the F_t, and then every F_t, as one vector.
-
-        distance : Tensor of shape ()
-            Mean over tasks of the squared distance to the mean network.
+        tuple of Tensor
+            See `PulledCoordinates.direction`.
         """
         rows = batch.rows
         gradients = torch.empty_like(self._theta)
@@ -153,13 +125,7 @@ class TaskNetworks:
                 delta = rows.times(delta, self._layers[layer][0].mT)
                 self._activation.chain_(delta, self._inputs[layer])
         gradients.addcmul_(self._decay, self._theta)
-        # The deviations from the mean network have sum 0, also with a large weight.
-        common = gradients.mean(0, keepdim=True)
-        own = self._vectors[1:]
-        spread = own - own.mean(0)
-        gradients.addcmul_(self._common_share, spread, value=2.0)
-        distance = (self._own_share * spread).square().sum(1).mean()
-        return torch.cat([common, gradients]).flatten(), distance
+        return self._coordinates.direction(gradients)
 
     @property
     def n_shared(self) -> int:
@@ -182,26 +148,3 @@ class TaskNetworks:
             "With sharing='soft' no parameter belongs to several tasks, so that their "
             "gradients cannot be compared. Use sharing='hard'."
         )
-
-
-class SoftSharingStep:
-    """Descend on the objective of `TaskNetworks`."""
-
-    tolerated_growth = TOLERATED_GROWTH
-
-    def __init__(self) -> None:
-        self.penalty_names = ["penalty"]
-
-    def advance(
-        self,
-        network: Any,
-        rows: DomainRows,
-        loss: Loss,
-        optimizer: Optimizer,
-        iteration: int,
-    ) -> Record:
-        """Take one optimizer step."""
-        batch = network.forward(rows, loss)
-        direction, distance = network.direction(batch)
-        optimizer.apply(direction)
-        return Record(batch.risks, (distance,))

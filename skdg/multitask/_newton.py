@@ -19,7 +19,8 @@ from scipy.sparse.linalg import splu
 from sklearn.exceptions import ConvergenceWarning
 
 from skdg.multitask._convex import certify
-from skdg.multitask._coupling import Coupling, MeanCoupling, QuadraticCoupling
+from skdg.multitask._coupling import Coupling
+from skdg.multitask._coupling_quadratic import MeanCoupling, QuadraticCoupling
 from skdg.multitask._problem import (
     GAP_TO_WARN_OF,
     Solution,

@@ -34,6 +34,14 @@ _DEFAULT_OPTIONS = {
 GAP_TO_WARN_OF = 1e-6
 
 
+def with_ones(X: Any) -> Any:
+    """Append the column whose coefficients are offsets; sparse data stay sparse."""
+    ones = np.ones((X.shape[0], 1))
+    return (
+        sparse.hstack([X, ones]).tocsr() if sparse.issparse(X) else np.hstack([X, ones])
+    )
+
+
 @dataclass(frozen=True)
 class TaskProblem:
     """Rows of several tasks, and how the tasks are coupled.

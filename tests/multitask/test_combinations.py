@@ -6,13 +6,10 @@ import pytest
 import torch
 from scipy.optimize import brentq
 
-from skdg.multitask._combinations import (
-    COMBINATIONS,
-    cagrad_weights,
-    combine_shared,
-    min_norm_weights,
-    pcgrad_weights,
-)
+from skdg.multitask._cagrad import cagrad_weights
+from skdg.multitask._combinations import COMBINATIONS, combine_shared
+from skdg.multitask._mgda import min_norm_weights
+from skdg.multitask._pcgrad import pcgrad_weights
 
 SHAPES = [(2, 5), (3, 2), (4, 30), (7, 7), (20, 60)]
 
