@@ -104,8 +104,8 @@ def train(
         )
     ended_at = _mean_risk(network, judged_on, loss)
     of_zero = _risk_of_zero(judged_on, loss)
-    # False for NaN as well.
-    if not ended_at <= step.tolerated_growth * max(began_at, of_zero):
+    # Where all targets are 0, errors of 1 are the measure. False for NaN as well.
+    if not ended_at <= step.tolerated_growth * max(began_at, of_zero or 1.0):
         raise DivergenceError(
             f"Training diverged: after {len(history)} iterations the mean risk is "
             f"{ended_at:.3g}; it began at {began_at:.3g}, and predicting 0 for every "

@@ -358,6 +358,7 @@ def _domain_balanced_scale(
     share /= share.sum()
     offset = share @ values
     scale = np.sqrt(share @ (values - offset) ** 2)
-    # The targets of a constant column are all rounding error.
-    scale[scale <= 10 * np.finfo(values.dtype).eps * np.abs(offset)] = 1.0
+    # What rounding leaves of a constant column is no target: it becomes 0.
+    constant = scale <= 10 * np.finfo(values.dtype).eps * np.abs(offset)
+    scale[constant], offset[constant] = 1.0, values[0, constant]
     return scale, offset

@@ -227,3 +227,16 @@ def test_no_error_from_a_slow_start():
     X, y, groups = data()
     model = ERMClassifier(learning_rate_init=1e-9, max_iter=5, random_state=0)
     assert model.fit(X, y > 0, groups=groups).n_iter_ == 5
+
+
+@pytest.mark.parametrize("level", [0.0, 3e-9, -0.1, 1e12])
+@pytest.mark.parametrize("hidden_layer_sizes", [(), (4,)])
+def test_no_error_from_a_constant_target(hidden_layer_sizes, level):
+    # Its risk is 0 from the start, and any step makes that infinitely larger.
+    X, _, groups = data()
+    y = np.full(len(X), level)
+    model = ERMRegressor(
+        hidden_layer_sizes=hidden_layer_sizes, max_iter=500, random_state=0
+    ).fit(X, y, groups=groups)
+    assert model.target_offset_ == level
+    np.testing.assert_allclose(model.predict(X), level, rtol=1e-9, atol=0.3)
