@@ -161,10 +161,10 @@ class NetworkHolder(NetworkParameters):
                 network = ModuleNetwork(featurizer, state, dtype, device)
             else:
                 network = DenseNetwork.from_state(state, self.activation, dtype, device)
-            parts = [
-                network.outputs(torch.tensor(part, dtype=dtype, device=device))
-                for part in np.split(
-                    np.ascontiguousarray(X), range(_PREDICT_ROWS, len(X), _PREDICT_ROWS)
-                )
-            ]
-            return torch.cat(parts).cpu().numpy()
+            outputs = []
+            for first in range(0, len(X), _PREDICT_ROWS):
+                # A copy, since torch takes no negative strides.
+                part = np.array(X[first : first + _PREDICT_ROWS], order="C")
+                rows = torch.as_tensor(part, dtype=dtype, device=device)
+                outputs.append(network.outputs(rows))
+            return torch.cat(outputs).cpu().numpy()
