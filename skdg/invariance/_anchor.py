@@ -6,7 +6,6 @@ from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.linear_model import Ridge
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -44,11 +43,17 @@ def solve_anchor(
         anchor_transform(values, codes, weight, gamma)
         for values in (X.astype(np.float64), targets.astype(np.float64))
     )
-    solver = Ridge(alpha=alpha * weight.sum(), fit_intercept=False)
-    if alpha == 0:
-        solver.set_params(solver="svd")
-    coef = solver.fit(design, response, sample_weight=weight).coef_
-    coef = coef.reshape(targets.shape[1], X.shape[1])
+    # The penalty as rows that pull to 0: products of columns, and with them half of the
+    # digits, are never formed. Columns of one size, so that what is small by its units
+    # is not taken for a copy of others.
+    root, n_features = np.sqrt(weight)[:, None], X.shape[1]
+    pull = np.sqrt(alpha * weight.sum()) * np.eye(n_features)
+    rows = np.vstack([root * design, pull])
+    values = np.vstack([root * response, np.zeros((n_features, targets.shape[1]))])
+    scale = np.linalg.norm(rows, axis=0)
+    scale[scale == 0] = 1.0
+    rounding = 10 * n_features * np.finfo(np.float64).eps
+    coef = np.linalg.lstsq(rows / scale, values, rcond=rounding)[0].T / scale
     return coef, weight @ (targets - X @ coef.T) / weight.sum()
 
 

@@ -92,6 +92,14 @@ def test_the_gradient_of_the_objective_is_0(gamma, alpha):
     np.testing.assert_allclose(mean @ (Y - model.predict(X)), 0.0, atol=1e-10)
 
 
+def test_large_columns_that_are_copies_share_the_coefficient_of_one():
+    X, y, groups, _ = make_rows()
+    large = 1e12 * X[:, :1]
+    alone = AnchorRegression().fit(large, y, groups=groups)
+    model = AnchorRegression().fit(large.repeat(2, axis=1), y, groups=groups)
+    np.testing.assert_allclose(model.coef_, alone.coef_[[0, 0]] / 2, rtol=1e-9)
+
+
 @pytest.mark.parametrize("model", [AnchorRegression(), AnchorClassifier()])
 def test_weights_count_repetitions_of_rows(model):
     X, y, groups, _ = make_rows(2)
