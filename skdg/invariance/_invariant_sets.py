@@ -128,7 +128,8 @@ def invariance_p_values(moments: Moments, coefs: np.ndarray) -> np.ndarray:
     tests. A domain without two rows is not tested by itself.
     """
     combine = np.column_stack([np.zeros(len(coefs)), -coefs, np.ones(len(coefs))])
-    floor = _ROUNDING * moments.total[-1, -1] / moments.total[0, 0]
+    # The residuals of a target that is 0 throughout are equal, to any part of 1.
+    floor = _ROUNDING * (moments.total[-1, -1] / moments.total[0, 0] or 1.0)
     count = moments.total[0, 0]
     p_values = []
     for part in moments.products:

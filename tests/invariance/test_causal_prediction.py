@@ -260,6 +260,14 @@ def test_a_target_without_noise():
     np.testing.assert_allclose(model.predict(X), y, rtol=1e-10)
 
 
+def test_a_constant_target_has_no_cause():
+    X, _, groups = draw(4)
+    model = InvariantCausalPrediction().fit(X, np.full(len(X), 7.0), groups=groups)
+    assert model.causal_features_.tolist() == []
+    assert len(model.accepted_sets_) == 8
+    np.testing.assert_array_equal(model.predict(X), 7.0)
+
+
 def test_as_many_coefficients_as_rows_say_nothing():
     X, y, groups = draw(5, n=2, scales=(1.0, 1.0))
     model = InvariantCausalPrediction().fit(X, y, groups=groups)
