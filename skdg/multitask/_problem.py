@@ -24,6 +24,8 @@ from skdg.multitask._row_loss import RowLoss
 # The default solver goes on until rounding stops it: what is left is not to be seen in
 # a prediction, and weighted rows give the coefficients of repeated rows.
 _DEFAULT_SOLVER = "PIQP"
+# Slower, but it solves some badly scaled problems that PIQP gives up.
+_SECOND_SOLVER = "CLARABEL"
 _DEFAULT_OPTIONS = {
     "eps_abs": 1e-10,
     "eps_rel": 1e-10,
@@ -226,20 +228,29 @@ def solve(
         else loss.weight @ excess
     )
     penalty = cvxpy.quad_form(theta, problem.penalty_matrix, assume_PSD=True)
-    program = cvxpy.Problem(cvxpy.Minimize(penalty + cost), constraints)
+    # Solvers take an objective of very large numbers for one without a bound.
+    unit = loss.weight.max()
+    program = cvxpy.Problem(cvxpy.Minimize((penalty + cost) / unit), constraints)
     tight = _DEFAULT_OPTIONS if solver == _DEFAULT_SOLVER else {}
-    run_program(program, solver, {**tight, **(options or {})})
+    try:
+        run_program(program, solver, {**tight, **(options or {})})
+    except RuntimeError:
+        if solver != _DEFAULT_SOLVER or options:
+            raise
+        solver = _SECOND_SOLVER
+        run_program(program, solver, {})
     found = np.asarray(theta.value)
     beta = np.asarray(constraints[0].dual_value)
     if loss.epsilon is not None:
         beta = beta - constraints[1].dual_value
+    beta = unit * beta
     if loss.epsilon is None:
         beta = loss.targets * beta
     beta = loss.make_feasible(beta, balanced=problem.has_offset)
     value = loss.value(problem.design @ found) + problem.penalty(found)
     bound = loss.dual_value(beta) - problem.conjugate_penalty(beta)
     gap = max(0.0, value - bound) / max(1.0, abs(value))
-    if program.status != cvxpy.OPTIMAL or gap > GAP_TO_WARN_OF:
+    if not gap <= GAP_TO_WARN_OF:
         warnings.warn(
             gap_message(solver, program.status, gap),
             ConvergenceWarning,

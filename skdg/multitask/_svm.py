@@ -36,7 +36,8 @@ class _MultiTaskLinearSVM(_MultiTaskLinear):
     solver : str, default="auto"
         The solver of the quadratic program: any that cvxpy knows by name, such as
         "PIQP", "CLARABEL" or "OSQP". "auto" is PIQP, the fastest on such problems, with
-        tolerances near rounding.
+        tolerances near rounding. Where PIQP finds no solution, and has no
+        `solver_options`, CLARABEL takes its place.
 
     Attributes
     ----------

@@ -328,8 +328,37 @@ def test_solver_that_fails_is_an_error_with_its_words(monkeypatch):
         raise cvxpy.SolverError("the matrix went away")
 
     monkeypatch.setattr(cvxpy.Problem, "solve", fail)
-    with pytest.raises(RuntimeError, match=r"PIQP failed.*the matrix went away"):
+    with pytest.raises(RuntimeError, match=r"CLARABEL failed.*the matrix went away"):
         MultiTaskLinearSVC().fit(X, y, groups=groups)
+
+
+def test_clarabel_takes_over_where_the_default_fails(monkeypatch):
+    X, y, groups = tasks()
+    optimum = MultiTaskLinearSVC().fit(X, y, groups=groups)
+    solve = cvxpy.Problem.solve
+
+    def fail(self, *args, solver, **kwargs):
+        if solver == "PIQP":
+            raise cvxpy.SolverError("the matrix went away")
+        return solve(self, *args, solver=solver, **kwargs)
+
+    monkeypatch.setattr(cvxpy.Problem, "solve", fail)
+    model = MultiTaskLinearSVC().fit(X, y, groups=groups)
+    assert model.objective_ == pytest.approx(optimum.objective_, rel=1e-6)
+    # Options are the user's, for the one solver.
+    model = MultiTaskLinearSVC(solver_options={"verbose": False})
+    with pytest.raises(RuntimeError, match=r"PIQP failed.*the matrix went away"):
+        model.fit(X, y, groups=groups)
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e-3, 1e12])
+@pytest.mark.parametrize("Estimator", [MultiTaskLinearSVC, MultiTaskLinearSVR])
+def test_the_unit_of_the_objective_does_not_matter(Estimator, unit):
+    X, y, groups = tasks()
+    model = Estimator().fit(X, y, groups=groups)
+    other = Estimator(lambda_shared=0.01 * unit, lambda_task=unit)
+    other.fit(X, y, groups=groups, sample_weight=np.full(len(X), unit))
+    np.testing.assert_allclose(other.coef_, model.coef_, rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize(
