@@ -11,7 +11,8 @@ from sklearn.utils._param_validation import Interval
 
 from skdg._dataclass import estimator
 from skdg.base import DomainEstimator
-from skdg.invariance._invariant_sets import domain_moments, invariant_sets
+from skdg.invariance._invariance_test import domain_moments
+from skdg.invariance._invariant_sets import invariant_sets
 
 _REJECTED = (
     "InvariantCausalPrediction rejects every set of features at alpha={alpha:g}; the "

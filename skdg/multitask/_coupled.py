@@ -11,9 +11,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skdg._dataclass import estimator
 from skdg.multitask._linear_base import _MultiTaskLinear
-from skdg.multitask._linear_solve import COUPLINGS, Model, check_graph, choose_solver
+from skdg.multitask._linear_solve import COUPLINGS, Model, choose_solver
 from skdg.multitask._problem import Solution, TaskProblem
 from skdg.multitask._row_loss import LogisticLoss, RowLoss
+from skdg.multitask._task_graph import check_graph
 
 
 @estimator

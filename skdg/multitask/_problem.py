@@ -1,6 +1,6 @@
 # Authors: The skdg developers
 # SPDX-License-Identifier: BSD-3-Clause
-"""The multi-task support vector machine as a quadratic program.
+"""Several linear tasks with a common part, and what counts as their solution.
 
 With w_t = w_0 + v_t and an offset as one more feature, the unknowns are stacked as
 theta = (w_1, ..., w_T, w_0). In these a row touches one block only, and the penalty is
@@ -8,30 +8,13 @@ a quadratic form that is sparse too. Written with v_t, each row would touch two 
 written with one term per task, the compilation alone takes longer than the solution.
 """
 
-import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import cvxpy
 import numpy as np
 from scipy import sparse
-from sklearn.exceptions import ConvergenceWarning
 
-from skdg.multitask._row_loss import RowLoss
-
-# The default solver goes on until rounding stops it: what is left is not to be seen in
-# a prediction, and weighted rows give the coefficients of repeated rows.
-_DEFAULT_SOLVER = "PIQP"
-# Slower, but it solves some badly scaled problems that PIQP gives up.
-_SECOND_SOLVER = "CLARABEL"
-_DEFAULT_OPTIONS = {
-    "eps_abs": 1e-10,
-    "eps_rel": 1e-10,
-    "eps_duality_gap_abs": 1e-10,
-    "eps_duality_gap_rel": 1e-10,
-}
 # A relative gap above this is worth a warning, whatever the solver calls its status.
 GAP_TO_WARN_OF = 1e-6
 
@@ -170,95 +153,6 @@ class Solution:
     gap: float
 
 
-def solver_name(solver: str) -> str:
-    """Return the solver that cvxpy is to use, or raise if it does not know it."""
-    name = _DEFAULT_SOLVER if solver == "auto" else solver.upper()
-    installed = cvxpy.installed_solvers()
-    if name not in installed:
-        raise ValueError(
-            f"solver={solver!r} is not a solver that cvxpy knows and finds here. "
-            f"Choose 'auto' or one of {sorted(installed)}."
-        )
-    return name
-
-
-def solve(
-    problem: TaskProblem,
-    loss: RowLoss,
-    solver: str,
-    options: Mapping[str, Any] | None,
-) -> Solution:
-    """Solve one multi-task problem through cvxpy.
-
-    Parameters
-    ----------
-    problem : TaskProblem
-        Rows and coupling.
-
-    loss : RowLoss
-        Targets and loss.
-
-    solver : str
-        A solver that cvxpy knows, from `solver_name`.
-
-    options : dict or None
-        Options of the solver.
-
-    Returns
-    -------
-    Solution
-        Coefficients and dual values, certified by their gap.
-
-    Raises
-    ------
-    RuntimeError
-        If the solver fails, with the solver's own words.
-
-    Warns
-    -----
-    ConvergenceWarning
-        If the solver stops short of the optimum.
-    """
-    theta = cvxpy.Variable(problem.design.shape[1])
-    excess = cvxpy.Variable(len(loss.targets), nonneg=True)
-    constraints = _loss_constraints(problem, loss, theta, excess)
-    cost = (
-        cvxpy.sum_squares(cvxpy.multiply(np.sqrt(loss.weight), excess))
-        if loss.squared
-        else loss.weight @ excess
-    )
-    penalty = cvxpy.quad_form(theta, problem.penalty_matrix, assume_PSD=True)
-    # Solvers take an objective of very large numbers for one without a bound.
-    unit = loss.weight.max()
-    program = cvxpy.Problem(cvxpy.Minimize((penalty + cost) / unit), constraints)
-    tight = _DEFAULT_OPTIONS if solver == _DEFAULT_SOLVER else {}
-    try:
-        run_program(program, solver, {**tight, **(options or {})})
-    except RuntimeError:
-        if solver != _DEFAULT_SOLVER or options:
-            raise
-        solver = _SECOND_SOLVER
-        run_program(program, solver, {})
-    found = np.asarray(theta.value)
-    beta = np.asarray(constraints[0].dual_value)
-    if loss.epsilon is not None:
-        beta = beta - constraints[1].dual_value
-    beta = unit * beta
-    if loss.epsilon is None:
-        beta = loss.targets * beta
-    beta = loss.make_feasible(beta, balanced=problem.has_offset)
-    value = loss.value(problem.design @ found) + problem.penalty(found)
-    bound = loss.dual_value(beta) - problem.conjugate_penalty(beta)
-    gap = max(0.0, value - bound) / max(1.0, abs(value))
-    if not gap <= GAP_TO_WARN_OF:
-        warnings.warn(
-            gap_message(solver, program.status, gap),
-            ConvergenceWarning,
-            stacklevel=2,
-        )
-    return Solution(found, beta, value, gap)
-
-
 def gap_message(solver: str, status: str, gap: float) -> str:
     """Say that a solver stopped short, and how far from the optimum it may be."""
     return (
@@ -266,39 +160,3 @@ def gap_message(solver: str, status: str, gap: float) -> str:
         f"be up to {gap:.2g} (relative) above it. Raise the limits of the solver "
         f"through solver_options, try another solver, or standardise X."
     )
-
-
-def _loss_constraints(
-    problem: TaskProblem, loss: RowLoss, theta: Any, excess: Any
-) -> list[Any]:
-    """Return what ties the excess of each row to its value."""
-    if loss.epsilon is None:
-        signed = sparse.diags_array(loss.targets) @ problem.design
-        return [signed @ theta + excess >= 1.0]
-    return [
-        problem.design @ theta + excess >= loss.targets - loss.epsilon,
-        problem.design @ theta - excess <= loss.targets + loss.epsilon,
-    ]
-
-
-def run_program(program: Any, solver: str, options: dict[str, Any]) -> None:
-    """Let cvxpy solve the program, or raise with the solver's words."""
-    try:
-        with warnings.catch_warnings():
-            # Said by the caller, with the gap.
-            warnings.filterwarnings("ignore", message="Solution may be inaccurate")
-            warnings.filterwarnings("ignore", message="The problem has an expression")
-            program.solve(solver=solver, ignore_dpp=True, warm_start=False, **options)
-    except cvxpy.SolverError as error:
-        raise RuntimeError(
-            f"{solver} failed on the multi-task problem and left no solution: {error}"
-        ) from error
-    if program.status not in (
-        cvxpy.OPTIMAL,
-        cvxpy.OPTIMAL_INACCURATE,
-        cvxpy.USER_LIMIT,
-    ):
-        raise RuntimeError(
-            f"{solver} ended with status {program.status!r} on the multi-task problem, "
-            f"which always has a solution. Standardise X, or try another solver."
-        )

@@ -9,7 +9,9 @@ import numpy as np
 
 from skdg._dataclass import estimator
 from skdg.multitask._linear_base import _MultiTaskLinear
-from skdg.multitask._problem import Solution, TaskProblem, solve, solver_name
+from skdg.multitask._problem import Solution, TaskProblem
+from skdg.multitask._program import solver_name
+from skdg.multitask._quadratic_program import solve
 from skdg.multitask._row_loss import RowLoss
 
 # Rows whose dual value is below this share of its bound are no support vectors.

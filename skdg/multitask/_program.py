@@ -1,0 +1,45 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Programs for cvxpy: which solvers there are, and what they say when they fail."""
+
+import warnings
+from typing import Any
+
+import cvxpy
+
+DEFAULT_SOLVER = "PIQP"
+
+
+def solver_name(solver: str) -> str:
+    """Return the solver that cvxpy is to use, or raise if it does not know it."""
+    name = DEFAULT_SOLVER if solver == "auto" else solver.upper()
+    installed = cvxpy.installed_solvers()
+    if name not in installed:
+        raise ValueError(
+            f"solver={solver!r} is not a solver that cvxpy knows and finds here. "
+            f"Choose 'auto' or one of {sorted(installed)}."
+        )
+    return name
+
+
+def run_program(program: Any, solver: str, options: dict[str, Any]) -> None:
+    """Let cvxpy solve the program, or raise with the solver's words."""
+    try:
+        with warnings.catch_warnings():
+            # Said by the caller, with the gap.
+            warnings.filterwarnings("ignore", message="Solution may be inaccurate")
+            warnings.filterwarnings("ignore", message="The problem has an expression")
+            program.solve(solver=solver, ignore_dpp=True, warm_start=False, **options)
+    except cvxpy.SolverError as error:
+        raise RuntimeError(
+            f"{solver} failed on the multi-task problem and left no solution: {error}"
+        ) from error
+    if program.status not in (
+        cvxpy.OPTIMAL,
+        cvxpy.OPTIMAL_INACCURATE,
+        cvxpy.USER_LIMIT,
+    ):
+        raise RuntimeError(
+            f"{solver} ended with status {program.status!r} on the multi-task problem, "
+            f"which always has a solution. Standardise X, or try another solver."
+        )

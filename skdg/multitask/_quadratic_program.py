@@ -1,0 +1,122 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""The multi-task support vector machine as a quadratic program for cvxpy."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import cvxpy
+import numpy as np
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+
+from skdg.multitask._problem import (
+    GAP_TO_WARN_OF,
+    Solution,
+    TaskProblem,
+    gap_message,
+)
+from skdg.multitask._program import DEFAULT_SOLVER, run_program
+from skdg.multitask._row_loss import RowLoss
+
+# Slower, but it solves some badly scaled problems that PIQP gives up.
+_SECOND_SOLVER = "CLARABEL"
+# The default solver goes on until rounding stops it: what is left is not to be seen in
+# a prediction, and weighted rows give the coefficients of repeated rows.
+_DEFAULT_OPTIONS = {
+    "eps_abs": 1e-10,
+    "eps_rel": 1e-10,
+    "eps_duality_gap_abs": 1e-10,
+    "eps_duality_gap_rel": 1e-10,
+}
+
+
+def solve(
+    problem: TaskProblem,
+    loss: RowLoss,
+    solver: str,
+    options: Mapping[str, Any] | None,
+) -> Solution:
+    """Solve one multi-task problem through cvxpy.
+
+    Parameters
+    ----------
+    problem : TaskProblem
+        Rows and coupling.
+
+    loss : RowLoss
+        Targets and loss.
+
+    solver : str
+        A solver that cvxpy knows, from `solver_name`.
+
+    options : dict or None
+        Options of the solver.
+
+    Returns
+    -------
+    Solution
+        Coefficients and dual values, certified by their gap.
+
+    Raises
+    ------
+    RuntimeError
+        If the solver fails, with the solver's own words.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the solver stops short of the optimum.
+    """
+    theta = cvxpy.Variable(problem.design.shape[1])
+    excess = cvxpy.Variable(len(loss.targets), nonneg=True)
+    constraints = _loss_constraints(problem, loss, theta, excess)
+    cost = (
+        cvxpy.sum_squares(cvxpy.multiply(np.sqrt(loss.weight), excess))
+        if loss.squared
+        else loss.weight @ excess
+    )
+    penalty = cvxpy.quad_form(theta, problem.penalty_matrix, assume_PSD=True)
+    # Solvers take an objective of very large numbers for one without a bound.
+    unit = loss.weight.max()
+    program = cvxpy.Problem(cvxpy.Minimize((penalty + cost) / unit), constraints)
+    tight = _DEFAULT_OPTIONS if solver == DEFAULT_SOLVER else {}
+    try:
+        run_program(program, solver, {**tight, **(options or {})})
+    except RuntimeError:
+        if solver != DEFAULT_SOLVER or options:
+            raise
+        solver = _SECOND_SOLVER
+        run_program(program, solver, {})
+    found = np.asarray(theta.value)
+    beta = np.asarray(constraints[0].dual_value)
+    if loss.epsilon is not None:
+        beta = beta - constraints[1].dual_value
+    beta = unit * beta
+    if loss.epsilon is None:
+        beta = loss.targets * beta
+    beta = loss.make_feasible(beta, balanced=problem.has_offset)
+    value = loss.value(problem.design @ found) + problem.penalty(found)
+    bound = loss.dual_value(beta) - problem.conjugate_penalty(beta)
+    gap = max(0.0, value - bound) / max(1.0, abs(value))
+    if not gap <= GAP_TO_WARN_OF:
+        warnings.warn(
+            gap_message(solver, program.status, gap),
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return Solution(found, beta, value, gap)
+
+
+def _loss_constraints(
+    problem: TaskProblem, loss: RowLoss, theta: Any, excess: Any
+) -> list[Any]:
+    """Return what ties the excess of each row to its value."""
+    if loss.epsilon is None:
+        signed = sparse.diags_array(loss.targets) @ problem.design
+        return [signed @ theta + excess >= 1.0]
+    return [
+        problem.design @ theta + excess >= loss.targets - loss.epsilon,
+        problem.design @ theta - excess <= loss.targets + loss.epsilon,
+    ]
