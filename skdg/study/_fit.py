@@ -91,6 +91,25 @@ class Fit:
         seed = seed_of("candidate", self.name, self.seed, self.candidate)
         return next(iter(ParameterSampler(space, 1, random_state=seed)))
 
+    def seeds(self, estimator: Any) -> dict[str, int]:
+        """Return what each random state of an estimator is set to.
+
+        Parameters
+        ----------
+        estimator : estimator instance
+            The estimator.
+
+        Returns
+        -------
+        seeds : dict of str to int
+            The same for all candidates, which then differ by their parameters alone.
+        """
+        return {
+            name: seed_of("fit", *map(str, (self.name, self.held_out, self.seed)), name)
+            for name in sorted(estimator.get_params())
+            if name.rpartition("__")[2] == "random_state"
+        }
+
     def read(self, folder: Path, space: Any) -> dict[str, Any] | None:
         """Return the row of this fit if it is done.
 
@@ -133,6 +152,27 @@ def _printed(parameters: dict[str, Any]) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True)
+class Protocol:
+    """How all fits of a study are scored, and where they are kept.
+
+    Parameters
+    ----------
+    scoring : str or callable
+        The scorer.
+
+    test_size : float
+        Share of each domain that no fit sees.
+
+    folder : Path
+        The folder of the study.
+    """
+
+    scoring: Any
+    test_size: float
+    folder: Path
+
+
 def run_fit(
     fit: Fit,
     estimator: Any,
@@ -141,9 +181,7 @@ def run_fit(
     y: Any,
     domains: np.ndarray,
     codes: np.ndarray,
-    scoring: Any,
-    test_size: float,
-    folder: Path,
+    protocol: Protocol,
 ) -> tuple[Fit, dict[str, Any]]:
     """Fit, score and write the row to its file.
 
@@ -159,7 +197,8 @@ def run_fit(
         What candidates are drawn from.
 
     X, y : array-like
-        The whole table.
+        The whole table. It comes as arguments of their own, since joblib maps large
+        arrays into the memory of workers only there.
 
     domains : ndarray of shape (n_domains,)
         The labels of the domains.
@@ -167,14 +206,8 @@ def run_fit(
     codes : ndarray of shape (n_samples,)
         The domain of each row, as a position among them.
 
-    scoring : str or callable
-        The scorer.
-
-    test_size : float
-        Share of each domain that no fit sees.
-
-    folder : Path
-        The folder of the study.
+    protocol : Protocol
+        How to score, and where to write.
 
     Returns
     -------
@@ -205,54 +238,45 @@ def run_fit(
     ):
         warnings.simplefilter("ignore")
         try:
-            row |= _scores(
-                fit, estimator, parameters, X, y, domains, codes, scoring, test_size
-            )
+            model = clone(estimator).set_params(**parameters)
+            model.set_params(**fit.seeds(model))
+            row |= _scores(fit, model, X, y, domains, codes, protocol)
         except Exception as error:  # any method may fail in any way; the others go on
             reason = " ".join(str(error).split())
             row["error"] = f"{type(error).__name__}: {reason}"
     # A worker on another machine may not see the folder; then the caller writes.
-    if (folder / "fits").is_dir():
-        write_json(folder / "fits" / fit.file, row)
+    if (protocol.folder / "fits").is_dir():
+        write_json(protocol.folder / "fits" / fit.file, row)
     return fit, row
 
 
 def _scores(
     fit: Fit,
-    estimator: Any,
-    parameters: dict[str, Any],
+    model: Any,
     X: Any,
     y: Any,
     domains: np.ndarray,
     codes: np.ndarray,
-    scoring: Any,
-    test_size: float,
+    protocol: Protocol,
 ) -> dict[str, Any]:
-    seed = seed_of("split", fit.seed)
-    splitter = DomainHoldout(test_size=test_size, random_state=seed)
+    splitter = DomainHoldout(
+        test_size=protocol.test_size, random_state=seed_of("split", fit.seed)
+    )
     train, seen = next(splitter.split(codes, groups=codes))
     unseen = np.isin(codes, fit.held_out)
     train, seen = train[~unseen[train]], seen[~unseen[seen]]
-    model = clone(estimator).set_params(**parameters)
-    # The same for all candidates, which then differ by their parameters alone.
-    seeds = {
-        name: seed_of("fit", *map(str, (fit.name, fit.held_out, fit.seed)), name)
-        for name in sorted(model.get_params())
-        if name.rpartition("__")[2] == "random_state"
-    }
-    model.set_params(**seeds)
     wants = get_routing_for_object(model).consumes("fit", ["groups"])
     groups = dict.fromkeys(wants, domains[codes[train]])
     start = time.perf_counter()
     model.fit(_safe_indexing(X, train), _safe_indexing(y, train), **groups)
     seconds = time.perf_counter() - start
-    in_domain = GroupScorer(scoring, reduction="mean")(
+    in_domain = GroupScorer(protocol.scoring, reduction="mean")(
         model,
         _safe_indexing(X, seen),
         _safe_indexing(y, seen),
         groups=domains[codes[seen]],
     )
-    scorer = get_scorer(scoring)
+    scorer = get_scorer(protocol.scoring)
     scores = []
     for code in fit.held_out:
         rows = np.flatnonzero(codes == code)

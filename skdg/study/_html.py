@@ -4,37 +4,52 @@
 
 import io
 from base64 import b64encode
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import TYPE_CHECKING
 
-from skdg.study._plot import draw
+from skdg.study._measures import spoken
+from skdg.study._plot import draw, draw_transfer
+from skdg.study._words import LEGEND, conclusion, digits, summary_cells
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _CHEATING = "oracle: cheating, selected by the test domain"
 
+# On a phone tables are scrolled sideways, under names that stay.
 _STYLE = """
-body { font: 16px/1.5 sans-serif; max-width: 60rem; margin: auto; padding: 1rem; }
-.wide { overflow-x: auto; }
+body { font: 16px/1.5 sans-serif; max-width: 64rem; margin: auto; padding: 1rem; }
+h1, h2 { line-height: 1.2; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.2rem 1rem; }
+dt { color: #555; }
+dd { margin: 0; overflow-wrap: anywhere; }
+.wide { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; }
 th, td { padding: 0.2rem 0.6rem; text-align: right; border-bottom: 1px solid #ccc; }
-th:first-child, td:first-child { text-align: left; }
+td { white-space: nowrap; font-variant-numeric: tabular-nums; }
+th:first-child, td:first-child { text-align: left; position: sticky; left: 0;
+  background: #fff; }
+.words td { text-align: left; white-space: normal; }
+.pictures { display: flex; flex-wrap: wrap; gap: 1rem; }
 img { max-width: 100%; height: auto; }
 .warning { color: #a00; font-weight: bold; }
 """
 
-_LEGEND = (
-    "unseen: mean over held-out domains of the mean over seeds, ± its standard error "
-    "over domains and, in brackets, over seeds. rank: mean over domains, 1 the best. "
-    "gain: difference to the reference; p: of a two-sided paired test over domains, "
-    "corrected for the number of estimators by Holm's method. More is better for all "
-    "scores. In the picture points are held-out domains, lines their means, and "
-    "circles the in-domain scores."
+_PICTURES = (
+    "In the first picture points are held-out domains, lines their means, and circles "
+    "the in-domain scores. In the second each point is an estimator and a held-out "
+    "domain; on the line the unseen domain would be as the others."
 )
 
 
-def page(frame: "pd.DataFrame", summary: "pd.DataFrame", scoring: str) -> str:
+def page(
+    frame: "pd.DataFrame",
+    summary: "pd.DataFrame",
+    scoring: str,
+    reference: str,
+    description: Mapping[str, str],
+) -> str:
     """Return the page.
 
     Parameters
@@ -48,12 +63,24 @@ def page(frame: "pd.DataFrame", summary: "pd.DataFrame", scoring: str) -> str:
     scoring : str
         Name of the score.
 
+    reference : str
+        The estimator that the others were tested against.
+
+    description : mapping of str to str
+        What to say of the study at the top: labels and texts.
+
     Returns
     -------
     str
         The page. All that comes from the user's table is escaped.
     """
-    body = [f"<h1>Domain-shift study</h1><p>Score: {escape(scoring)}.</p>"]
+    label, sign = spoken(scoring)
+    direction = "higher" if sign > 0 else "lower"
+    facts = dict(description) | {
+        "Score": f"{label} ({direction} is better)",
+        "Reference": reference if reference in summary.index.unique(1) else "none",
+    }
+    body = ["<h1>Domain-shift study</h1>", _facts(facts)]
     for rule in summary.index.unique("rule"):
         part = summary.loc[rule]
         body.append(f"<h2>Selection: {escape(rule)}</h2>")
@@ -62,16 +89,21 @@ def page(frame: "pd.DataFrame", summary: "pd.DataFrame", scoring: str) -> str:
                 f'<p class="warning">{_CHEATING}. These scores are no estimate for a '
                 f"domain that nobody has seen.</p>"
             )
-        body.append(_table(_summary_cells(part)))
-        body.append(f'<div class="wide">{_picture(frame, rule, scoring)}</div>')
-        body.append(_table(_domain_cells(frame, rule)))
-    body.append(f"<p>{escape(_LEGEND)}</p>")
+        body.append(f"<p>{escape(conclusion(part, reference))}</p>")
+        body.append(_table(summary_cells(part, sign)))
+        body.append('<div class="pictures">')
+        body.append(_picture(draw, "Scores by held-out domain", frame, rule, scoring))
+        body.append(_picture(draw_transfer, "Unseen and seen", frame, rule, scoring))
+        body.append("</div>")
+        body.append(_table(_domain_cells(frame, rule, sign)))
+    body.append(f"<p>{escape(LEGEND)} {escape(_PICTURES)}</p>")
     failed = frame[frame["error"] != ""]
     failed = failed.drop_duplicates(["estimator", "domain", "seed", "candidate"])
     if len(failed):
         columns = ["estimator", "domain", "seed", "candidate", "parameters", "error"]
         cells = [columns, *failed[columns].to_numpy().tolist()]
-        body.append(f"<h2>Fits that failed: {len(failed)}</h2>{_table(cells)}")
+        body.append(f"<h2>Fits that failed: {len(failed)}</h2>")
+        body.append(_table(cells, words=True))
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -80,36 +112,23 @@ def page(frame: "pd.DataFrame", summary: "pd.DataFrame", scoring: str) -> str:
     )
 
 
-def _table(cells: list[list]) -> str:
+def _facts(facts: Mapping[str, str]) -> str:
+    items = (f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts.items())
+    return f"<dl>{''.join(items)}</dl>"
+
+
+def _table(cells: list[list], *, words: bool = False) -> str:
     """Return a table, with its first row as the head."""
     rows = []
     for number, row in enumerate(cells):
         tag = "td" if number else "th"
         content = "".join(f"<{tag}>{escape(str(cell))}</{tag}>" for cell in row)
         rows.append(f"<tr>{content}</tr>")
-    return f'<div class="wide"><table>{"".join(rows)}</table></div>'
+    kind = "wide words" if words else "wide"
+    return f'<div class="{kind}"><table>{"".join(rows)}</table></div>'
 
 
-def _summary_cells(part: "pd.DataFrame") -> list[list]:
-    head = ["estimator", "unseen", "worst", "at", "in-domain", "rank", "gain", "p"]
-    cells = [[*head, "failed fits"]]
-    for name, row in part.iterrows():
-        unseen = f"{row['unseen']:.4g} ± {row['se_domains']:.2g}"
-        numbers = [row[key] for key in ("in_domain", "rank", "gain", "p_holm")]
-        cells.append(
-            [
-                name,
-                f"{unseen} ({row['se_seeds']:.2g})",
-                f"{row['worst']:.4g}",
-                row["worst_domain"],
-                *(f"{number:.3g}" for number in numbers),
-                row["n_failed"],
-            ]
-        )
-    return cells
-
-
-def _domain_cells(frame: "pd.DataFrame", rule: str) -> list[list]:
+def _domain_cells(frame: "pd.DataFrame", rule: str, sign: int) -> list[list]:
     """Return the mean over seeds on each held-out domain."""
     of_rule = frame[frame["rule"] == rule]
     chosen = of_rule[of_rule["selected"]]
@@ -119,23 +138,30 @@ def _domain_cells(frame: "pd.DataFrame", rule: str) -> list[list]:
     for name in names:
         own = chosen[chosen["estimator"] == name]
         means = [own.loc[own["domain"] == label, "unseen"].mean() for label in labels]
-        cells.append([name, *(f"{mean:.4g}" for mean in means)])
+        cells.append([name, *(digits(sign * mean, 4) for mean in means)])
     return cells
 
 
-def _picture(frame: "pd.DataFrame", rule: str, scoring: str) -> str:
+def _picture(
+    draw_on: Callable[..., None],
+    what: str,
+    frame: "pd.DataFrame",
+    rule: str,
+    scoring: str,
+) -> str:
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    n_estimators = frame["estimator"].nunique()
-    figure = Figure(figsize=(7, 1 + 0.35 * n_estimators), layout="constrained")
+    # Narrow enough to be read on a phone, where it is not shrunk much.
+    height = max(3.5, 1 + 0.35 * frame["estimator"].nunique())
+    figure = Figure(figsize=(5, height), layout="constrained")
     FigureCanvasSVG(figure)
-    draw(figure.subplots(), frame, rule, scoring)
+    draw_on(figure.subplots(), frame, rule, scoring)
     file = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "skdg"}):  # the same page each time
         figure.savefig(file, format="svg", metadata={"Date": None})
     # As an image it is a document of its own, whose ids meet no others on the page.
     data = b64encode(file.getvalue()).decode()
-    what = escape(f"Scores of estimators by held-out domain, selection: {rule}")
-    return f'<img alt="{what}" src="data:image/svg+xml;base64,{data}">'
+    words = escape(f"{what}, selection: {rule}")
+    return f'<img alt="{words}" src="data:image/svg+xml;base64,{data}">'

@@ -9,6 +9,7 @@ from sklearn.metrics import (
     accuracy_score,
     balanced_accuracy_score,
     f1_score,
+    get_scorer_names,
     mean_absolute_error,
     r2_score,
     root_mean_squared_error,
@@ -28,11 +29,15 @@ class Measure(NamedTuple):
 
     greater_is_better : bool
         The direction in which it improves.
+
+    scoring : str
+        The scorer of scikit-learn that computes it, for which more is better.
     """
 
     label: str
     function: Callable[[Any, Any], float]
     greater_is_better: bool
+    scoring: str
 
     def best(self, scores: Any) -> float:
         """Return the best of some scores."""
@@ -53,15 +58,46 @@ def _macro_f1(y_true: Any, y_pred: Any) -> float:
 # and dominates the mean over domains.
 MEASURES: dict[str, dict[str, Measure]] = {
     "classification": {
-        "accuracy": Measure("accuracy", accuracy_score, True),
+        "accuracy": Measure("accuracy", accuracy_score, True, "accuracy"),
         "balanced_accuracy": Measure(
-            "balanced accuracy", balanced_accuracy_score, True
+            "balanced accuracy", balanced_accuracy_score, True, "balanced_accuracy"
         ),
-        "f1_macro": Measure("macro F1", _macro_f1, True),
+        "f1_macro": Measure("macro F1", _macro_f1, True, "f1_macro"),
     },
     "regression": {
-        "rmse": Measure("RMSE", root_mean_squared_error, False),
-        "mae": Measure("mean absolute error", mean_absolute_error, False),
-        "r2": Measure("R2", r2_score, True),
+        "rmse": Measure(
+            "RMSE", root_mean_squared_error, False, "neg_root_mean_squared_error"
+        ),
+        "mae": Measure(
+            "mean absolute error", mean_absolute_error, False, "neg_mean_absolute_error"
+        ),
+        "r2": Measure("R2", r2_score, True, "r2"),
     },
 }
+
+
+def spoken(scoring: str) -> tuple[str, int]:
+    """Return how people call a score, and the sign by which they write it.
+
+    Parameters
+    ----------
+    scoring : str
+        Name of a scorer of scikit-learn, or any other name.
+
+    Returns
+    -------
+    label : str
+        The name of the metric.
+
+    sign : {1, -1}
+        -1 for an error, of which scikit-learn's score is the negative.
+    """
+    for measures in MEASURES.values():
+        for measure in measures.values():
+            if measure.scoring == scoring:
+                return measure.label, 1 if measure.greater_is_better else -1
+    if scoring in get_scorer_names():
+        return scoring.removeprefix("neg_").replace("_", " "), (
+            -1 if scoring.startswith("neg_") else 1
+        )
+    return scoring, 1

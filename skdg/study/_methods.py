@@ -14,12 +14,14 @@ from sklearn.ensemble import (
     HistGradientBoostingRegressor,
 )
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from skdg._registry import ESTIMATORS
+from skdg.model_selection import search_space
 from skdg.study._errors import unknown_name
+from skdg.study._per_domain import PerDomainClassifier, PerDomainRegressor
 
 BOOSTING = "HistGradientBoosting"
 ERM = "ERM"
@@ -49,7 +51,10 @@ class Method(NamedTuple):
         The estimator, not fitted.
 
     is_baseline : bool
-        Whether it knows nothing of domains, so that its `fit` takes no groups.
+        Whether it learns nothing from how domains differ.
+
+    fits_with_groups : bool
+        Whether `fit` takes the domains.
 
     predicts_with_groups : bool
         Whether `predict` has a model for each domain.
@@ -58,6 +63,7 @@ class Method(NamedTuple):
     name: str
     estimator: Any
     is_baseline: bool
+    fits_with_groups: bool
     predicts_with_groups: bool
 
 
@@ -77,12 +83,12 @@ def all_methods(task: str, seed: int = 0) -> list[Method]:
     list of Method
         Estimators with their default parameters.
     """
-    methods = [_method(cls, seed, is_baseline=True) for cls in _BASELINES[task]]
+    methods = _baselines(task, seed)
     is_of_task = is_classifier if task == "classification" else is_regressor
     for name, module in ESTIMATORS.items():
         cls = getattr(import_module(module), name)
         if is_of_task(cls()):
-            methods.append(_method(cls, seed, is_baseline=False))
+            methods.append(_method(_instance(cls, seed), is_baseline=False))
     return methods
 
 
@@ -97,18 +103,36 @@ def baselines_of(task: str) -> dict[str, Any]:
     Returns
     -------
     dict of str to estimator
-        The baselines by name; the linear model standardises its columns first.
+        The baselines by name; linear models standardise their columns first.
     """
-    named = {}
-    for cls in _BASELINES[task]:
-        method = _method(cls, seed=0, is_baseline=True)
-        linear = cls in (LogisticRegression, Ridge)
-        named[method.name] = (
-            make_pipeline(StandardScaler(), method.estimator)
-            if linear
-            else method.estimator
-        )
-    return named
+    return {
+        method.name: method.estimator
+        if method.name in ("Dummy", BOOSTING)
+        else make_pipeline(StandardScaler(), method.estimator)
+        for method in _baselines(task, seed=0)
+    }
+
+
+def space_of(estimator: Any) -> dict[str, Any]:
+    """Return what to draw the hyperparameters of an estimator from.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        What :func:`~skdg.model_selection.search_space` knows, or a baseline.
+
+    Returns
+    -------
+    dict of str to distribution or list
+        Empty if nothing is known of the estimator.
+    """
+    if isinstance(estimator, Pipeline):
+        name, last = estimator.steps[-1]
+        return {f"{name}__{key}": value for key, value in space_of(last).items()}
+    if isinstance(estimator, (PerDomainClassifier, PerDomainRegressor)):
+        inner = search_space(estimator.estimator)
+        return {f"estimator__{key}": value for key, value in inner.items()}
+    return search_space(estimator)
 
 
 def usual(methods: Sequence[Method]) -> list[Method]:
@@ -157,20 +181,36 @@ def _short_name(name: str) -> str:
     return name
 
 
-def _method(cls: type[BaseEstimator], seed: int, *, is_baseline: bool) -> Method:
+def _baselines(task: str, seed: int) -> list[Method]:
+    dummy, linear, boosting = (
+        _method(_instance(cls, seed), is_baseline=True) for cls in _BASELINES[task]
+    )
+    separate = (PerDomainRegressor if task == "regression" else PerDomainClassifier)(
+        linear.estimator
+    )
+    per_domain = _method(separate, is_baseline=True)
+    per_domain = per_domain._replace(name=f"PerDomain{linear.name}")
+    return [dummy, linear, per_domain, boosting]
+
+
+def _instance(cls: type[BaseEstimator], seed: int) -> Any:
     estimator = cls()
-    parameters = estimator.get_params()
-    if "random_state" in parameters:
+    if "random_state" in estimator.get_params():
         estimator.set_params(random_state=seed)
     if cls is LogisticRegression:  # its 100 iterations are few for one-hot columns
         estimator.set_params(max_iter=1000)
+    return estimator
+
+
+def _method(estimator: Any, *, is_baseline: bool) -> Method:
     request = get_routing_for_object(estimator)
-    predicts_with_groups = "groups" in request.consumes("predict", ["groups"])
+    fits, predicts = (
+        "groups" in request.consumes(name, ["groups"]) for name in ("fit", "predict")
+    )
+    name = _short_name(type(estimator).__name__)
     # A method whose loss has a scale of its own, such as the tube of a support vector
     # regression, wants targets of about 1. Networks see to that themselves.
     in_units_of_target = not (is_baseline or is_classifier(estimator))
-    if in_units_of_target and "normalize_y" not in parameters:
+    if in_units_of_target and "normalize_y" not in estimator.get_params():
         estimator = TransformedTargetRegressor(estimator, transformer=StandardScaler())
-    return Method(
-        _short_name(cls.__name__), estimator, is_baseline, predicts_with_groups
-    )
+    return Method(name, estimator, is_baseline, fits, predicts)

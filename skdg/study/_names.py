@@ -61,11 +61,3 @@ def are_classifiers(named: Mapping[str, Any]) -> bool:
         + ", ".join(f"{name}: {type(e).__name__}" for name, e in named.items())
         + "."
     )
-
-
-def on_accelerator(estimator: Any) -> bool:
-    """Tell whether an estimator or a part of it computes elsewhere than on the CPU."""
-    return any(
-        name.rpartition("__")[2] == "device" and value != "cpu"
-        for name, value in estimator.get_params().items()
-    )

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """From columns of all types to the numbers that every method gets."""
 
+import numpy as np
 import pandas as pd
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
@@ -51,7 +52,7 @@ def make_preprocessor(kinds: dict[str, str]) -> ColumnTransformer:
         (
             f"date {name}",
             make_pipeline(
-                DatetimeEncoder(add_weekday=True, periodic_encoding="circular"),
+                _date_encoder(),
                 SimpleImputer(strategy="median", keep_empty_features=True),
                 StandardScaler(),
             ),
@@ -71,3 +72,51 @@ def make_preprocessor(kinds: dict[str, str]) -> ColumnTransformer:
         ],
         sparse_threshold=0.0,
     )
+
+
+def encode_columns(
+    features: pd.DataFrame, kinds: dict[str, str]
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Write all columns as numbers, one block that processes can share.
+
+    What is learned from values is still left to the preprocessor, which takes the
+    result as it takes the table.
+
+    Parameters
+    ----------
+    features : DataFrame
+        Columns of floats, text or dates.
+
+    kinds : dict of str to {"number", "category", "date"}
+        The kind of each.
+
+    Returns
+    -------
+    encoded : DataFrame of float64
+        Numbers as they are; categories as their positions in alphabetical order; dates
+        as the parts that `make_preprocessor` makes of them. Missing values are nan.
+
+    kinds : dict of str to {"number", "category"}
+        The kind of each of its columns.
+    """
+    columns: dict[str, np.ndarray] = {}
+    encoded_kinds: dict[str, str] = {}
+    for name, kind in kinds.items():
+        if kind == "date":
+            parts = _date_encoder().fit_transform(features[name])
+            for part in parts.columns:
+                columns[part] = parts[part].to_numpy(dtype=float)
+                encoded_kinds[part] = "number"
+            continue
+        if kind == "category":
+            codes, _ = pd.factorize(features[name], sort=True)
+            columns[name] = np.where(codes < 0, np.nan, codes)
+        else:
+            columns[name] = features[name].to_numpy(dtype=float)
+        encoded_kinds[name] = kind
+    block = np.column_stack(list(columns.values()))
+    return pd.DataFrame(block, columns=list(columns)), encoded_kinds
+
+
+def _date_encoder() -> DatetimeEncoder:
+    return DatetimeEncoder(add_weekday=True, periodic_encoding="circular")

@@ -7,7 +7,7 @@ import math
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, fields
 from pathlib import Path
@@ -55,16 +55,21 @@ def make_console(stream: TextIO) -> Console:
     return Console(file=cast(TextIO, _Log(stream)), highlight=False, width=110)
 
 
-def show_table(console: Console, table: DomainTable) -> None:
-    """Say what the table holds.
+def describe(table: DomainTable, *, name_columns: bool = False) -> dict[str, str]:
+    """Say what a table holds.
 
     Parameters
     ----------
-    console : Console
-        Where to.
-
     table : DomainTable
         The table.
+
+    name_columns : bool, default=False
+        Whether to name the columns of each type.
+
+    Returns
+    -------
+    dict of str to str
+        Lines of a label and a text.
     """
     counts = Counter(table.kinds.values())
     plural = {"number": "numeric", "category": "categorical", "date": "date"}
@@ -81,15 +86,38 @@ def show_table(console: Console, table: DomainTable) -> None:
         target = f"regression, {low:g} to {high:g}"
     sizes = Counter(table.domains.tolist())
     named = [f"{name} ({sizes[name]})" for name in sorted(sizes, key=_natural)]
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim", no_wrap=True)
-    grid.add_column(overflow="fold")
-    for label, text in {
+    lines = {
         "Table": f"{table.title}: {n_rows} rows, {len(table.kinds)} columns to predict "
         f"from ({columns})",
         "Target": f"{table.target_name} ({target})",
         "Domains": f"{table.domain_name}: {', '.join(named)}",
-    }.items():
+    }
+    if name_columns:
+        for kind, word in plural.items():
+            own = [name for name, its_kind in table.kinds.items() if its_kind == kind]
+            if own:
+                lines[word.capitalize()] = ", ".join(own)
+    return lines
+
+
+def show_table(console: Console, table: DomainTable, lines: Mapping[str, str]) -> None:
+    """Print what a table holds, and what was left out or assumed.
+
+    Parameters
+    ----------
+    console : Console
+        Where to.
+
+    table : DomainTable
+        The table.
+
+    lines : mapping of str to str
+        What it holds.
+    """
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for label, text in lines.items():
         grid.add_row(label, escape(text))
     console.print(grid)
     for notice in table.notices:

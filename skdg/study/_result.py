@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from skdg.study._fit import Fit
 
+REFERENCE = "ERM"
 RULES = ("training-domain", "leave-one-domain-out", "oracle")
 
 
@@ -78,7 +79,7 @@ class StudyResult:
         return frame.drop(columns=[n for n in frame.columns if n.startswith("_")])
 
     def summary(
-        self, *, reference: str = "ERM", test: str = "wilcoxon"
+        self, *, reference: str = REFERENCE, test: str = "wilcoxon"
     ) -> "pd.DataFrame":
         """Sum up the selected candidates by rule and estimator, the best first.
 
@@ -172,7 +173,8 @@ class StudyResult:
         """Draw the scores of the selected candidates.
 
         Points are held-out domains, lines their means, and circles the mean in-domain
-        scores.
+        scores. Errors, which scikit-learn scores by their negatives, are drawn as
+        errors.
 
         Parameters
         ----------
@@ -205,8 +207,9 @@ class StudyResult:
         self,
         path: str | Path | None = None,
         *,
-        reference: str = "ERM",
+        reference: str = REFERENCE,
         test: str = "wilcoxon",
+        description: Mapping[str, str] | None = None,
     ) -> str:
         """Return one page with all there is to see, which needs no other file.
 
@@ -218,6 +221,10 @@ class StudyResult:
         reference, test : str
             As in :meth:`summary`.
 
+        description : mapping of str to str, default=None
+            What the page says of the study at its top, such as where the table came
+            from: labels and texts.
+
         Returns
         -------
         page : str
@@ -227,7 +234,7 @@ class StudyResult:
         from skdg.study._html import page
 
         summary = self.summary(reference=reference, test=test)
-        text = page(self.frame(), summary, self.scoring)
+        text = page(self.frame(), summary, self.scoring, reference, description or {})
         if path is not None:
             Path(path).write_text(text, encoding="utf-8")
         return text

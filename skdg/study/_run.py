@@ -2,14 +2,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Run a domain-shift study, or go on with one."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, combinations
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 import joblib
-from joblib import Parallel, delayed
+import numpy as np
 from sklearn.metrics import get_scorer_names
 from sklearn.utils import indexable
 from sklearn.utils._param_validation import (
@@ -21,11 +20,12 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import _num_samples
 
 from skdg.base import encode_groups
-from skdg.model_selection import DomainHoldout, search_space
-from skdg.study._fit import Fit, run_fit
-from skdg.study._methods import baselines_of
-from skdg.study._names import are_classifiers, name_estimators, on_accelerator
+from skdg.model_selection import DomainHoldout
+from skdg.study._fit import Protocol
+from skdg.study._methods import baselines_of, space_of
+from skdg.study._names import are_classifiers, name_estimators
 from skdg.study._result import RULES, StudyResult
+from skdg.study._schedule import list_fits, run_fits
 from skdg.study._store import open_study, table_hash, write_json
 
 
@@ -40,6 +40,7 @@ from skdg.study._store import open_study, table_hash, write_json
         "test_size": [Interval(Real, 0, 1, closed="neither")],
         "baselines": ["boolean"],
         "n_jobs": [Integral, None],
+        "callback": [callable, None],
     },
     prefer_skip_nested_validation=True,
 )
@@ -58,6 +59,7 @@ def run_study(
     param_distributions: Mapping[str, Any] | None = None,
     test_size: float = 0.2,
     baselines: bool = False,
+    callback: Callable[[int, int, Any], object] | None = None,
 ) -> StudyResult:
     """Hold out each domain in turn, tune on the others, and score on both.
 
@@ -122,8 +124,15 @@ def run_study(
 
     baselines : bool, default=False
         Whether to add what knows nothing of domains: the mean or the largest class, a
-        linear model on standardised columns, and gradient boosting. They need numbers
-        without missing values in X.
+        linear model on standardised columns, one such model for each domain, whose
+        mean predicts other domains, and gradient boosting. They need numbers without
+        missing values in X.
+
+    callback : callable, default=None
+        Is called as ``callback(n_done, n_fits, row)`` before the first fit, with None
+        for the row, and after each fit, with a dict of its "estimator", "held_out",
+        "seed", "candidate", "seconds", "error" and scores. An exception in it stops
+        the study, which can be gone on with.
 
     Returns
     -------
@@ -180,87 +189,86 @@ def run_study(
     12
     """
     rules = (selection,) if isinstance(selection, str) else tuple(selection)
-    for rule in rules:
-        if rule not in RULES:
-            raise ValueError(
-                f"There is no rule {rule!r}; there are {', '.join(RULES)}."
-            )
     X, y = indexable(X, y)
     domains, codes = encode_groups(groups, _num_samples(X))
-    needed = 3 if "leave-one-domain-out" in rules else 2
-    if len(domains) < needed:
-        raise ValueError(
-            f"A study with selection={selection!r} needs {needed} domains at least, "
-            f"but groups has {len(domains)}: {', '.join(map(str, domains))}."
-        )
+    _check_rules(rules, domains)
+    # The table is refused now if some domain is too small to hold out a part of it.
     next(DomainHoldout(test_size=test_size).split(codes, groups=domains[codes]))
     named = name_estimators(estimators)
     if baselines:
         task = "classification" if are_classifiers(named) else "regression"
-        added = {name: e for name, e in baselines_of(task).items() if name not in named}
-        named |= added
+        named = named | {
+            name: e for name, e in baselines_of(task).items() if name not in named
+        }
     if scoring is None:
         scoring = (
             "accuracy" if are_classifiers(named) else "neg_root_mean_squared_error"
         )
-    spaces = {name: search_space(estimator) for name, estimator in named.items()}
-    spaces |= param_distributions or {}
-    unknown = spaces.keys() - named.keys()
-    if unknown:
-        raise ValueError(
-            f"param_distributions has {sorted(unknown)}, but the estimators are "
-            f"{sorted(named)}."
-        )
-    folder = Path(output)
-    facts = {
-        "the table X": table_hash(X),
-        "the targets y": table_hash(y),
-        "the domains": joblib.hash((domains.tolist(), codes)),
-        "scoring": scoring if isinstance(scoring, str) else joblib.hash(scoring),
-        "test_size": repr(float(test_size)),
-    }
-    open_study(folder, facts, named)
+    spaces = _spaces(named, param_distributions or {})
+    folder = Path(output).absolute()
+    open_study(folder, _facts(X, y, domains, codes, scoring, test_size), named)
 
-    fits = list(_fits(named, spaces, len(domains), rules, n_candidates, n_seeds))
+    fits = list_fits(named, spaces, len(domains), rules, n_candidates, n_seeds)
     rows = {fit: fit.read(folder, spaces[fit.name]) for fit in fits}
-    rest = (X, y, domains, codes, scoring, test_size, folder.absolute())
-    side_by_side: list[tuple] = []
-    queued: list[tuple] = []
-    for fit, row in rows.items():
-        if row is None:
-            estimator = named[fit.name]
-            arguments = (fit, estimator, spaces[fit.name], *rest)
-            (queued if on_accelerator(estimator) else side_by_side).append(arguments)
-    parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
-    done = chain(
-        parallel(delayed(run_fit)(*arguments) for arguments in side_by_side),
-        (run_fit(*arguments) for arguments in queued),
-    )
-    for fit, row in done:
+    missing = [fit for fit, row in rows.items() if row is None]
+    n_known = len(rows) - len(missing)
+    if callback is not None:
+        callback(n_known, len(rows), None)
+    table = (X, y, domains, codes, Protocol(scoring, test_size, folder))
+    tasks = [(fit, named[fit.name], spaces[fit.name], *table) for fit in missing]
+    for n_done, (fit, row) in enumerate(run_fits(tasks, n_jobs), n_known + 1):
         rows[fit] = row
         if not (folder / "fits" / fit.file).exists():
             write_json(folder / "fits" / fit.file, row)
+        if callback is not None:
+            callback(n_done, len(rows), row)
     name = (
         scoring if isinstance(scoring, str) else getattr(scoring, "__name__", "score")
     )
     return StudyResult(rows, domains, list(named), rules, name)
 
 
-def _fits(
-    estimators: Iterable[str],
-    spaces: Mapping[str, Any],
-    n_domains: int,
-    rules: Sequence[str],
-    n_candidates: int,
-    n_seeds: int,
-) -> Iterator[Fit]:
-    """List all fits, so that a study that is stopped early knows some of everything."""
-    held_out: list[tuple[int, ...]] = [(code,) for code in range(n_domains)]
-    if "leave-one-domain-out" in rules:
-        held_out += combinations(range(n_domains), 2)
-    for seed in range(n_seeds):
-        for candidate in range(n_candidates):
-            for out in held_out:
-                for name in estimators:
-                    if candidate == 0 or spaces[name]:
-                        yield Fit(name, out, seed, candidate)
+def _check_rules(rules: Sequence[str], domains: np.ndarray) -> None:
+    for rule in rules:
+        if rule not in RULES:
+            raise ValueError(
+                f"There is no rule {rule!r}; there are {', '.join(RULES)}."
+            )
+    needed = 3 if "leave-one-domain-out" in rules else 2
+    if len(domains) < needed:
+        raise ValueError(
+            f"A study with selection={', '.join(rules)} needs {needed} domains at "
+            f"least, but groups has {len(domains)}: {', '.join(map(str, domains))}."
+        )
+
+
+def _spaces(named: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what candidates of each estimator are drawn from."""
+    unknown = given.keys() - named.keys()
+    if unknown:
+        raise ValueError(
+            f"param_distributions has {sorted(unknown)}, but the estimators are "
+            f"{sorted(named)}."
+        )
+    return {
+        name: given[name] if name in given else space_of(estimator)
+        for name, estimator in named.items()
+    }
+
+
+def _facts(
+    X: Any,
+    y: Any,
+    domains: np.ndarray,
+    codes: np.ndarray,
+    scoring: Any,
+    test_size: float,
+) -> dict[str, str]:
+    """Return what must be the same whenever a study is gone on with."""
+    return {
+        "the table X": table_hash(X),
+        "the targets y": table_hash(y),
+        "the domains": joblib.hash((domains.tolist(), codes)),
+        "scoring": scoring if isinstance(scoring, str) else joblib.hash(scoring),
+        "test_size": repr(float(test_size)),
+    }

@@ -71,6 +71,8 @@ def prepare_table(
     max_domains: int | None = None,
     max_rows: int | None = None,
     seed: int = 0,
+    drop_missing: bool = True,
+    drop_small: bool = True,
 ) -> DomainTable:
     """Check a table and sort out its columns and rows.
 
@@ -99,6 +101,10 @@ def prepare_table(
 
     seed : int, default=0
         Seed of that draw.
+
+    drop_missing, drop_small : bool, default=True
+        Whether to leave out rows without a target or domain, and domains of too few
+        rows. False refuses such a table.
 
     Returns
     -------
@@ -130,13 +136,17 @@ def prepare_table(
             raise StudyError(f"column {name!r} holds no values.")
     known = (target_column.notna() & frame[domain].notna()).to_numpy()
     if not known.all():
+        if not drop_missing:
+            raise _missing(target_column, frame[domain])
         notices.append(
             f"{(~known).sum()} of {len(known)} rows left out, because {target} or "
             f"{domain} is missing."
         )
     domains = _as_labels(frame[domain][known])
     rows = np.flatnonzero(known)
-    chosen = _choose_rows(domains, domain, max_domains, max_rows, seed, notices)
+    chosen = _choose_rows(
+        domains, domain, max_domains, max_rows, seed, drop_small, notices
+    )
     rows, domains = rows[chosen], domains[chosen]
 
     y, found_task = _as_target(target_column.iloc[rows], task, notices)
@@ -158,6 +168,20 @@ def prepare_table(
     )
 
 
+def _missing(*columns: pd.Series) -> StudyError:
+    """Return the error for rows without a target or a domain."""
+    facts = [
+        f"column {column.name!r} has no value in {column.isna().sum()} of "
+        f"{len(column)} rows, first in row {np.flatnonzero(column.isna())[0] + 1}"
+        for column in columns
+        if column.isna().any()
+    ]
+    return StudyError(
+        f"{'; '.join(facts)}. Fill in what is missing, or leave these rows out with "
+        f"--drop-missing."
+    )
+
+
 def _as_labels(column: pd.Series) -> np.ndarray:
     """Return domain labels, with whole numbers as whole numbers, for they are shown."""
     labels = np.asarray(column)
@@ -174,6 +198,7 @@ def _choose_rows(
     max_domains: int | None,
     max_rows: int | None,
     seed: int,
+    drop_small: bool,
     notices: list[str],
 ) -> np.ndarray:
     """Return the rows of the domains that are large enough, few and small enough."""
@@ -193,6 +218,12 @@ def _choose_rows(
     if len(kept) < len(labels):
         small = [str(label) for label in labels[sizes < MIN_ROWS]]
         shown = ", ".join(small[:3]) + (", ..." if len(small) > 3 else "")
+        if not drop_small:
+            raise StudyError(
+                f"{len(small)} of {len(labels)} domains in column {name!r} have fewer "
+                f"than {MIN_ROWS} rows, too few to hold out a part: {shown}. Join them "
+                f"with others, or leave them out with --drop-small."
+            )
         notices.append(
             f"Domains with fewer than {MIN_ROWS} rows left out ({len(small)}): {shown}."
         )

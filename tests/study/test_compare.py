@@ -51,8 +51,8 @@ class FailsWithoutNorth(GroupMeans):
         return super().fit(X, y, groups)
 
 
-LINEAR = Method("linear", LinearRegression(), True, False)
-MEANS = Method("means", GroupMeans(), False, True)
+LINEAR = Method("linear", LinearRegression(), True, False, False)
+MEANS = Method("means", GroupMeans(), False, True, True)
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_model_per_domain_by_hand(table):
 
 
 def test_a_failure_is_its_own_row(table):
-    method = Method("fails", FailsWithoutNorth(), False, True)
+    method = Method("fails", FailsWithoutNorth(), False, True, True)
     outcomes = run(table, method, LINEAR)
     failed = [o for o in outcomes if o.error]
     assert [(o.method, o.domain) for o in failed] == [("fails", "north")]
@@ -158,7 +158,7 @@ def test_classes(mixed):
             return np.full(len(X), "yes")
 
     table = prepare_table(mixed, title="t", target="dear", domain="region")
-    outcomes = run(table, Method("yes", Yes(), True, False), measure=ACCURACY)
+    outcomes = run(table, Method("yes", Yes(), True, False, False), measure=ACCURACY)
     for outcome in outcomes:
         share = (mixed["dear"][mixed["region"] == outcome.domain] == "yes").mean()
         assert outcome.unseen == pytest.approx(share)

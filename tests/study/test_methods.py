@@ -8,8 +8,9 @@ from sklearn.compose import TransformedTargetRegressor
 
 import skdg
 from skdg._registry import ESTIMATORS
+from skdg.model_selection import search_space
 from skdg.study._errors import StudyError
-from skdg.study._methods import all_methods, choose, usual
+from skdg.study._methods import all_methods, baselines_of, choose, space_of, usual
 
 
 def of_task(task):
@@ -27,10 +28,9 @@ def test_all_estimators_of_the_task_take_part(task):
     }
     assert classes == of_task(task)
     assert len({m.name for m in methods}) == len(methods)
+    linear = "LogisticRegression" if task == "classification" else "Ridge"
     assert [m.name for m in methods if m.is_baseline] == [
-        "Dummy",
-        "LogisticRegression" if task == "classification" else "Ridge",
-        "HistGradientBoosting",
+        *("Dummy", linear, f"PerDomain{linear}", "HistGradientBoosting")
     ]
     for method in methods:
         assert method.estimator.get_params().get("random_state", 3) == 3
@@ -47,7 +47,10 @@ def test_who_predicts_with_groups_and_whose_targets_are_scaled(task):
             assert not method.is_baseline
         takes = "groups" in inspect.signature(estimator.predict).parameters
         assert method.predicts_with_groups == takes
-        assert takes == method.name.startswith("MultiTask")
+        assert takes == method.name.startswith(("MultiTask", "PerDomain"))
+        fits = "groups" in inspect.signature(estimator.fit).parameters
+        assert method.fits_with_groups == fits
+        assert fits == (not method.is_baseline or takes)
 
 
 def test_the_support_vector_regression_gets_targets_of_about_one():
@@ -61,7 +64,27 @@ def test_the_usual_methods(task):
     svm = "MultiTaskLinearSVC" if task == "classification" else "MultiTaskLinearSVR"
     names = [m.name for m in usual(all_methods(task)) if not m.is_baseline]
     assert names == [svm, "ERM", "IRM", "IDGM", "Fish"]
-    assert len([m for m in usual(all_methods(task)) if m.is_baseline]) == 3
+    assert len([m for m in usual(all_methods(task)) if m.is_baseline]) == 4
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_baselines_have_what_candidates_are_drawn_from(task):
+    baselines = baselines_of(task)
+    dummy, linear, per_domain, boosting = (space_of(e) for e in baselines.values())
+    assert dummy == {}
+    (name,) = linear
+    step, _, parameter = name.partition("__")
+    assert step == ("ridge" if task == "regression" else "logisticregression")
+    (own,) = per_domain
+    assert own == f"perdomain{step_of(task)}__estimator__{parameter}"
+    assert set(boosting) == set(search_space(baselines["HistGradientBoosting"]))
+    for estimator in baselines.values():
+        known = estimator.get_params()
+        assert set(space_of(estimator)) <= set(known)
+
+
+def step_of(task):
+    return "regressor" if task == "regression" else "classifier"
 
 
 def test_choose():

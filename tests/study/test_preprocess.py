@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from skdg.study._preprocess import make_preprocessor
+from skdg.study._columns import clean_features
+from skdg.study._preprocess import encode_columns, make_preprocessor
 
 
 def test_numbers():
@@ -62,3 +63,39 @@ def test_order_of_columns_and_row_labels_do_not_matter(mixed):
     np.testing.assert_array_equal(
         preprocessor.transform(mixed), preprocessor.transform(shuffled)
     )
+
+
+def test_encoded_columns_become_the_same_numbers(mixed):
+    features, kinds = clean_features(mixed.drop(columns=["price", "dear"]), [])
+    assert set(kinds.values()) == {"number", "category", "date"}
+    encoded, encoded_kinds = encode_columns(features, kinds)
+    assert all(dtype.kind == "f" for dtype in encoded.dtypes)
+    assert set(encoded_kinds.values()) == {"number", "category"}
+    train = np.arange(160) % 3 > 0
+    expected, found = (
+        make_preprocessor(k).fit(table[train]).transform(table)
+        for table, k in ((features, kinds), (encoded, encoded_kinds))
+    )
+    # The mark of a missing date is a constant here, and made only of dates.
+    expected = expected[:, expected.std(axis=0) > 0]
+
+    def in_order(columns):
+        return columns[:, np.lexsort(columns)]
+
+    np.testing.assert_allclose(in_order(found), in_order(expected), atol=1e-9)
+
+
+def test_missing_values_stay_missing_when_encoded():
+    frame = pd.DataFrame(
+        {
+            "k": pd.Series(["b", None, "a"], dtype=object),
+            "n": [1.5, np.nan, 2.0],
+            "d": pd.to_datetime(["2024-01-01", None, "2025-06-01"]),
+        }
+    )
+    kinds = {"k": "category", "n": "number", "d": "date"}
+    encoded, _ = encode_columns(frame, kinds)
+    np.testing.assert_array_equal(encoded["k"], [1.0, np.nan, 0.0])
+    np.testing.assert_array_equal(encoded["n"], frame["n"])
+    assert encoded.iloc[1].isna().all()
+    assert encoded["d_year"].tolist()[::2] == [2024.0, 2025.0]

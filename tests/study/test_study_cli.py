@@ -1,0 +1,209 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from skdg.study import main
+from skdg.study._study_report import study_progress
+
+PRICE = ["--target", "price", "--domain", "region"]
+
+
+@pytest.fixture
+def study(mixed_csv, capsys, tmp_path):
+    """Run the command in this process on the small table."""
+
+    def run(
+        *arguments, path=mixed_csv, names="ridge,erm", output=tmp_path / "out", jobs=1
+    ):
+        limits = ["--estimators", names, "--candidates", "2", "--seeds", "2"]
+        folder = ["--output", str(output), "--jobs", str(jobs)]
+        status = main(["study", str(path), *limits, *folder, *arguments])
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return run
+
+
+def frame_of(folder):
+    # Missing scores and empty errors look the same in the file.
+    return pd.read_csv(folder / "fits.csv", keep_default_na=False)
+
+
+def test_a_study_from_a_file(study, mixed, tmp_path):
+    status, out, err = study(*PRICE, "--drop", "dear")
+    assert (status, err) == (0, "")
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert any(line.startswith("Target price (regression, ") for line in lines)
+    assert "Numeric size, rooms" in lines
+    assert "Categorical colour, new" in lines
+    assert "Date sold" in lines
+    assert "32 fits, 1 at a time." in lines
+    assert any(line.startswith("32 of 32 fits done, 0:") for line in lines)
+    assert any("passed, 0:00:00 left; last ERM without west" in line for line in lines)
+    assert "RMSE (lower is better), by training-domain" in lines
+    # The price is linear in the columns.
+    assert "On unseen domains better than ERM by more than chance explains" in out
+
+    folder = tmp_path / "out"
+    frame = frame_of(folder)
+    assert len(frame) == 2 * 4 * 2 * 2
+    assert set(frame["domain"]) == {"north", "south", "east", "west"}
+    summary = pd.read_csv(folder / "summary.csv", index_col=["rule", "estimator"])
+    row = next(line.split() for line in lines if line.startswith("Ridge "))
+    unseen = summary.loc[("training-domain", "Ridge"), "unseen"]
+    assert float(row[1]) == pytest.approx(-unseen, rel=1e-3)
+    chosen = frame[(frame["estimator"] == "Ridge") & frame["selected"]]
+    assert len(chosen) == 8
+    assert unseen == pytest.approx(pd.to_numeric(chosen["unseen"]).mean(), rel=1e-12)
+    # Four domains are too few for ranks, so p is that of Student's test.
+    assert summary.loc[("training-domain", "Ridge"), "p"] not in (0.125, 0.25)
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "<dt>Domains</dt><dd>region: east (40), north (40)" in page
+    assert page.count("<img ") == 2
+
+
+def test_classification_with_all_rules(study, tmp_path):
+    status, out, _ = study(
+        *("--target", "dear", "--domain", "region", "--drop", "price"),
+        *("--selection", "training-domain,leave-one-domain-out,oracle"),
+        *("--metric", "balanced_accuracy", "--seeds", "1"),
+        names="dummy,logisticregression,perdomainlogisticregression,multitasklinearsvc",
+    )
+    assert status == 0
+    assert "dear (classification, 2 classes: no, yes)" in out
+    for rule in ("training-domain", "leave-one-domain-out", "oracle"):
+        assert f"balanced accuracy (higher is better), by {rule}" in out
+    assert out.count("CHEATING") == 1
+    frame = frame_of(tmp_path / "out")
+    assert set(frame["error"]) == {""}
+    dummy = frame[frame["estimator"] == "Dummy"]
+    assert set(dummy["unseen"].astype(float)) == {0.5}
+    better = frame[frame["estimator"] == "LogisticRegression"]
+    assert better["unseen"].astype(float).max() > 0.7
+
+
+def test_interrupted_and_resumed_from_the_command_line(study, monkeypatch, tmp_path):
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    assert study(*PRICE, output=whole)[0] == 0
+    write = Console.print
+
+    def stop(self, *objects, **options):
+        if objects and "3 of 32 fits" in str(objects[0]):
+            raise KeyboardInterrupt
+        return write(self, *objects, **options)
+
+    monkeypatch.setattr("skdg.study._study_report._LOG_EVERY", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Console, "print", stop)
+        status, out, err = study(*PRICE, output=part)
+    assert (status, err) == (130, "")
+    assert f"Stopped. 3 fits are kept in {part}" in out.replace("\n", " ")
+    assert not (part / "fits.csv").exists()
+
+    status, _, err = study(*PRICE, output=part)
+    assert status == 2
+    assert "holds a study already, with 3 fits done. Go on with it by --resume" in err
+    status, _, err = study(*PRICE, "--metric", "mae", "--resume", output=part)
+    assert status == 2
+    assert "scoring (neg_root_mean_squared_error there, neg_mean_absolute_error" in err
+    status, out, _ = study(*PRICE, "--resume", output=part, jobs=2)
+    assert status == 0
+    assert "32 fits, 2 at a time. 3 of them are done already." in out
+    pd.testing.assert_frame_equal(
+        frame_of(part).drop(columns="seconds"),
+        frame_of(whole).drop(columns="seconds"),
+        check_exact=True,
+    )
+
+
+def test_resume_of_nothing_starts(study, tmp_path):
+    assert study(*PRICE, "--resume", names="dummy")[0] == 0
+    manifest = json.loads((tmp_path / "out" / "study.json").read_text(encoding="utf-8"))
+    assert list(manifest["estimators"]) == ["Dummy"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "change", "words"),
+    [
+        (["--target", "prise", "--domain", "region"], {}, "Did you mean 'price'?"),
+        (["--target", "price", "--domain", "religion"], {}, "Did you mean 'region'?"),
+        (PRICE, {"region": "north"}, "holds the single value 'north'"),
+        (PRICE, {"region": ["lone"] * 3 + ["n"] * 80 + ["s"] * 77}, "--drop-small"),
+        (PRICE, {"region": ["lone"] * 3 + ["n"] * 80 + ["s"] * 77}, "20 rows, too few"),
+        (PRICE, {"region": np.arange(160) // 10}, "Is it the right column?"),
+        (
+            PRICE,
+            {"price": [np.nan] * 5 + [1.5] * 155},
+            "no value in 5 of 160 rows,",
+        ),
+        (PRICE, {"price": [np.nan] * 5 + [1.5] * 155}, "--drop-missing"),
+        (PRICE, {"region": [None] + ["n", "s", "e"] * 53}, "first in row 1. Fill in"),
+        (PRICE, {"price": 7.0}, "'price' is 7.0 in all rows"),
+        ([*PRICE, "--selection", "best"], {}, "no rule of selection 'best'"),
+        ([*PRICE, "--metric", "accuracy"], {}, "no metric for regression 'accuracy'"),
+    ],
+)
+def test_mistakes(study, mixed, tmp_path, arguments, change, words):
+    mixed.assign(**change).to_csv(tmp_path / "t.csv", index=False)
+    status, out, err = study(*arguments, path=tmp_path / "t.csv")
+    assert (status, out) == (2, "")
+    assert err.startswith("python -m skdg: error: ")
+    assert words in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out" / "study.json").exists()
+
+
+def test_rows_and_domains_are_left_out_when_told(study, mixed, tmp_path):
+    mixed.loc[:4, "price"] = np.nan
+    mixed.loc[mixed.index[-4:], "region"] = "tiny"
+    mixed.to_csv(tmp_path / "t.csv", index=False)
+    status, out, _ = study(
+        *PRICE, "--drop-missing", "--drop-small", path=tmp_path / "t.csv", names="dummy"
+    )
+    assert status == 0
+    assert "Note 5 of 160 rows left out, because price or region is missing." in out
+    assert "Domains with fewer than 20 rows left out (1): tiny." in out
+
+
+def test_a_folder_that_cannot_be_written(study, tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    status, _, err = study(*PRICE, output=tmp_path / "file" / "out")
+    assert status == 2
+    assert "cannot write to" in err
+
+
+def test_a_study_in_which_all_fails_says_so(study, monkeypatch, tmp_path):
+    def fail(self, X, y, sample_weight=None):
+        raise ArithmeticError("no [way]")
+
+    monkeypatch.setattr("sklearn.linear_model.Ridge.fit", fail)
+    status, out, err = study(*PRICE, names="ridge")
+    assert status == 1
+    assert "Ridge failed, first without east: ArithmeticError: no [way]" in out
+    assert "no fit came to its end" in err
+
+
+def test_progress_on_a_terminal_tells_each_fit_and_the_time_left():
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=120)
+    row = {"estimator": "[ERM]", "held_out": ["north"], "seed": 0, "candidate": 3}
+    with study_progress(console, 2) as callback:
+        callback(4, 10, None)
+        callback(5, 10, row)
+    shown = screen.getvalue()
+    assert "[ERM] without north, seed 0, candidate 3" in shown
+    assert "5/10" in shown
+    assert "left:" in shown
+
+
+def test_help(capsys):
+    assert main(["study", "--help"]) == 0
+    out = capsys.readouterr().out
+    assert "python -m skdg study patients.csv --target readmitted" in out
+    assert "--resume" in out
