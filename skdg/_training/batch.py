@@ -15,6 +15,9 @@ from skdg._training.rows import DomainRows
 class DomainBatch:
     """The outcome of one forward pass over rows of all domains.
 
+    In a batch of several models all tensors have a leading model axis. A method never
+    sees it: its functions are mapped over models, see `skdg._training.models`.
+
     Parameters
     ----------
     rows : DomainRows
@@ -54,15 +57,22 @@ class DomainBatch:
         loss: Loss,
     ) -> "DomainBatch":
         """Compute the risks of a forward pass."""
-        risks = rows.mean(loss.value(outputs, rows.targets))
+        risks = rows.mean(loss.value(outputs, _match(rows.targets, outputs)))
         return cls(rows, outputs, features, head, loss, risks)
 
     @property
     def targets(self) -> Tensor:
         """What the outputs are compared with, shape (n_rows, n_outputs)."""
-        return self.rows.targets
+        return _match(self.rows.targets, self.outputs)
 
     @cached_property
     def residuals(self) -> Tensor:
         """Gradient of each row's loss in its outputs, shape (n_rows, n_outputs)."""
         return self.loss.residual(self.outputs, self.targets)
+
+
+def _match(targets: Tensor, outputs: Tensor) -> Tensor:
+    """Repeat the targets that models share."""
+    if targets.ndim == outputs.ndim:
+        return targets
+    return targets.expand(len(outputs), *targets.shape)

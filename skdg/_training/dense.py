@@ -5,9 +5,12 @@
 Written out because a small network's step is bound by bookkeeping and fresh memory,
 not by arithmetic. The derivatives that methods need beside the ordinary gradient, per
 domain and of second order, fall out of the same two passes.
+
+The same program trains many models of one shape side by side: all that depends on the
+model then has a leading model axis, which the shapes below do not mention.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from typing import NamedTuple
@@ -17,53 +20,16 @@ import torch
 from torch import Tensor
 
 from skdg._training.batch import DomainBatch
+from skdg._training.layers import (
+    ACTIVATIONS,
+    add_product_,
+    affine,
+    back_to_inputs,
+    back_to_weights,
+)
 from skdg._training.losses import Loss
 from skdg._training.rows import DomainRows
 from skdg._training.state import NetworkState, to_numpy
-
-_aten = torch.ops.aten
-
-
-class Activation(NamedTuple):
-    """An activation a = phi(z) and its derivatives, written in terms of a.
-
-    Parameters
-    ----------
-    apply_ : callable
-        Replace z by phi(z) in place.
-
-    chain_ : callable
-        ``chain_(delta, a)``: multiply delta by phi'(z) in place.
-
-    curvature : callable or None
-        ``curvature(a)``: phi''(z) / phi'(z); None where phi'' is 0.
-    """
-
-    apply_: Callable[[Tensor], Tensor]
-    chain_: Callable[[Tensor, Tensor], Tensor]
-    curvature: Callable[[Tensor], Tensor] | None
-
-
-ACTIVATIONS = {
-    "identity": Activation(lambda z: z, lambda delta, a: delta, None),
-    "relu": Activation(
-        torch.relu_,
-        lambda delta, a: _aten.threshold_backward.grad_input(
-            delta, a, 0, grad_input=delta
-        ),
-        None,
-    ),
-    "tanh": Activation(
-        torch.tanh_,
-        lambda delta, a: _aten.tanh_backward.grad_input(delta, a, grad_input=delta),
-        lambda a: -2.0 * a,
-    ),
-    "logistic": Activation(
-        torch.sigmoid_,
-        lambda delta, a: _aten.sigmoid_backward.grad_input(delta, a, grad_input=delta),
-        lambda a: 1.0 - 2.0 * a,
-    ),
-}
 
 
 class _Buffers(NamedTuple):
@@ -74,7 +40,7 @@ class _Buffers(NamedTuple):
 
 
 class DenseNetwork:
-    """A multilayer perceptron whose parameters are one flat vector.
+    """A multilayer perceptron, or many, whose parameters are one flat vector.
 
     Parameters
     ----------
@@ -84,7 +50,7 @@ class DenseNetwork:
     activation : {"identity", "relu", "tanh", "logistic"}
         Activation of the hidden layers.
 
-    parameters : Tensor
+    parameters : Tensor of shape (n_parameters,) or (n_models, n_parameters)
         The flat vector of all weights and offsets, see `split`. Changed in place by
         optimizers.
     """
@@ -109,18 +75,32 @@ class DenseNetwork:
         device: torch.device,
     ) -> "DenseNetwork":
         """Make a network from numpy arrays, which are copied."""
-        sizes = (len(state.coefs[0]), *(len(offsets) for offsets in state.intercepts))
-        arrays = [
-            array.ravel()
-            for layer in zip(state.coefs, state.intercepts, strict=True)
-            for array in layer
-        ]
-        flat = torch.tensor(np.concatenate(arrays), dtype=dtype, device=device)
-        return cls(sizes, activation, flat)
+        flat = torch.tensor(_flatten(state), dtype=dtype, device=device)
+        return cls(_sizes(state), activation, flat)
+
+    @classmethod
+    def from_states(
+        cls,
+        states: Sequence[NetworkState],
+        activation: str,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> "DenseNetwork":
+        """Make networks of one shape from numpy arrays, to be trained side by side."""
+        flat = np.stack([_flatten(state) for state in states])
+        parameters = torch.tensor(flat, dtype=dtype, device=device)
+        return cls(_sizes(states[0]), activation, parameters)
 
     def state(self) -> NetworkState:
         """Return a copy of the parameters as numpy arrays."""
-        arrays = [to_numpy(tensor) for tensor in self.tensors(self.parameters)]
+        return self._state(self.parameters)
+
+    def states(self) -> list[NetworkState]:
+        """Return what `state` does for each of the models."""
+        return [self._state(flat) for flat in self.parameters]
+
+    def _state(self, flat: Tensor) -> NetworkState:
+        arrays = [to_numpy(tensor) for tensor in self.tensors(flat)]
         return NetworkState(arrays[::2], arrays[1::2])
 
     def looked_at(self) -> AbstractContextManager[None]:
@@ -157,7 +137,7 @@ class DenseNetwork:
     @property
     def n_shared(self) -> int:
         """How many parameters, the first ones, belong to all domains: all of them."""
-        return len(self.parameters)
+        return self.parameters.shape[-1]
 
     @property
     def head(self) -> Tensor:
@@ -166,22 +146,26 @@ class DenseNetwork:
 
     def _buffers_for(self, n_rows: int) -> _Buffers:
         if n_rows not in self._buffers:
+            shape = (*self.parameters.shape[:-1], n_rows)
             new = self.parameters.new_empty
             self._buffers[n_rows] = _Buffers(
-                [new(n_rows, size) for size in self.layer_sizes[1:]],
-                [new(n_rows, size) for size in self.layer_sizes[1:-1]],
+                [new(*shape, size) for size in self.layer_sizes[1:]],
+                [new(*shape, size) for size in self.layer_sizes[1:-1]],
             )
         return self._buffers[n_rows]
 
     def forward(self, rows: DomainRows, loss: Loss) -> DomainBatch:
         """Run the network on `rows`; the result is valid until the next call."""
         self._rows = rows
-        buffers = self._buffers_for(len(rows.inputs))
-        self._inputs = [rows.inputs, *buffers.outputs[:-1]]
+        buffers = self._buffers_for(rows.n_rows)
+        inputs = rows.inputs
+        if inputs.ndim == self.parameters.ndim:  # shared by the models
+            inputs = inputs.expand(len(self.parameters), *inputs.shape)
+        self._inputs = [inputs, *buffers.outputs[:-1]]
         last = len(self._layers) - 1
         for layer, (weights, offsets) in enumerate(self._layers):
             output = buffers.outputs[layer]
-            torch.addmm(offsets, self._inputs[layer], weights, out=output)
+            affine(self._inputs[layer], weights, offsets, output)
             if layer < last:
                 self._activation.apply_(output)
         return DomainBatch.from_outputs(
@@ -214,29 +198,26 @@ class DenseNetwork:
         """
         self._propagate(outputs_gradient, features_gradient)
         for layer, (weights, offsets) in enumerate(self._gradient_layers):
-            torch.mm(self._inputs[layer].T, self._deltas[layer], out=weights)
-            torch.sum(self._deltas[layer], 0, out=offsets)
+            back_to_weights(self._inputs[layer], self._deltas[layer], weights)
+            torch.sum(self._deltas[layer], -2, out=offsets)
         if head_gradient is not None:
             self._gradient_layers[-1][0].add_(head_gradient)
         return self._gradient
 
     def _propagate(self, delta: Tensor, features_gradient: Tensor | None) -> None:
         """Compute the gradient in each layer's output before its activation."""
-        buffers = self._buffers_for(len(delta)).deltas
+        buffers = self._buffers_for(delta.shape[-2]).deltas
         self._deltas = [*buffers, delta]
         for layer in range(len(buffers) - 1, -1, -1):
-            torch.mm(
-                self._deltas[layer + 1],
-                self._layers[layer + 1][0].T,
-                out=buffers[layer],
-            )
+            weights = self._layers[layer + 1][0]
+            back_to_inputs(self._deltas[layer + 1], weights, buffers[layer])
             if features_gradient is not None and layer == len(buffers) - 1:
                 buffers[layer].add_(features_gradient)
             self._activation.chain_(buffers[layer], self._inputs[layer + 1])
 
     def inputs_gradient(self) -> Tensor:
         """Return the gradient in the inputs of the scalar of the last `backward`."""
-        return self._deltas[0] @ self._layers[0][0].T
+        return self._deltas[0] @ self._layers[0][0].mT
 
     def domain_gradients(self, batch: DomainBatch) -> Tensor:
         """Return the gradient of each domain's risk, shape (n_domains, n_parameters).
@@ -248,8 +229,9 @@ class DenseNetwork:
         """
         rows = batch.rows
         self._batch = batch
-        self._propagate(rows.weights[:, None] * batch.residuals, None)
-        gradients = self.parameters.new_empty(rows.n_domains, len(self.parameters))
+        self._propagate(rows.weights[..., None] * batch.residuals, None)
+        *models, n_parameters = self.parameters.shape
+        gradients = self.parameters.new_empty(*models, rows.n_domains, n_parameters)
         for layer, (weights, offsets) in enumerate(self.split(gradients)):
             weights.copy_(rows.products(self._inputs[layer], self._deltas[layer]))
             offsets.copy_(rows.sum(self._deltas[layer]))
@@ -274,32 +256,43 @@ class DenseNetwork:
         rows = self._rows
         moves = self.split(directions)
         # Those of the network's own inputs are 0 and never read.
-        input_tangents = [rows.inputs]
+        input_tangents = [self._inputs[0]]
         last = len(self._layers) - 1
         for layer, (weights, _) in enumerate(self._layers):
             tangent = rows.times(self._inputs[layer], moves[layer][0])
-            tangent += moves[layer][1][rows.domain]
+            tangent += moves[layer][1][..., rows.domain, :]
             if layer:
-                tangent.addmm_(input_tangents[layer], weights)
+                add_product_(tangent, input_tangents[layer], weights)
             if layer < last:
                 self._activation.chain_(tangent, self._inputs[layer + 1])
                 input_tangents.append(tangent)
         batch = self._batch
-        delta_tangent = rows.weights[:, None] * batch.loss.residual_tangent(
+        delta_tangent = rows.weights[..., None] * batch.loss.residual_tangent(
             batch.outputs, tangent
         )
         for layer in range(last, -1, -1):
             weights, offsets = self._gradient_layers[layer]
-            torch.mm(self._inputs[layer].T, delta_tangent, out=weights)
-            torch.sum(delta_tangent, 0, out=offsets)
+            back_to_weights(self._inputs[layer], delta_tangent, weights)
+            torch.sum(delta_tangent, -2, out=offsets)
             if layer == 0:
                 break
-            weights.addmm_(input_tangents[layer].T, self._deltas[layer])
-            delta_tangent = delta_tangent @ self._layers[layer][0].T
+            add_product_(weights, input_tangents[layer].mT, self._deltas[layer])
+            delta_tangent = delta_tangent @ self._layers[layer][0].mT
             delta_tangent += rows.times(self._deltas[layer], moves[layer][0].mT)
             self._activation.chain_(delta_tangent, self._inputs[layer])
             if self._activation.curvature is not None:
-                upstream = self._deltas[layer] @ self._layers[layer][0].T
+                upstream = self._deltas[layer] @ self._layers[layer][0].mT
                 curvature = self._activation.curvature(self._inputs[layer])
                 delta_tangent += upstream * curvature * input_tangents[layer]
         return self._gradient
+
+
+def _sizes(state: NetworkState) -> tuple[int, ...]:
+    """Return the sizes of the layers from the inputs to the outputs."""
+    return (len(state.coefs[0]), *(len(offsets) for offsets in state.intercepts))
+
+
+def _flatten(state: NetworkState) -> np.ndarray:
+    """Return all weights and offsets as one vector, see `DenseNetwork.split`."""
+    layers = zip(state.coefs, state.intercepts, strict=True)
+    return np.concatenate([array.ravel() for layer in layers for array in layer])

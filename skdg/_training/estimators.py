@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Estimators that train a network: validate, train, keep what training leaves."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
+from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -14,19 +16,18 @@ from skdg._callbacks import CallbackSupportMixin, TrainingMonitor
 from skdg._dataclass import estimator
 from skdg._training.data import Targets, TrainingData
 from skdg._training.device import few_threads, resolve_device, resolve_dtype
-from skdg._training.loop import train
-from skdg._training.networks import NetworkHolder
-from skdg._training.optimizer import Optimizer
-from skdg._training.rows import (
-    DomainRows,
+from skdg._training.drawing import (
     draw_batches,
-    order_by_domain,
     resolve_batch_size,
     resolve_max_iter,
     spread_batches,
 )
+from skdg._training.loop import train
+from skdg._training.networks import NetworkHolder
+from skdg._training.optimizer import Optimizer
+from skdg._training.protocols import Network, Step, shared_gradients
+from skdg._training.rows import DomainRows, order_by_domain
 from skdg._training.state import NetworkState, spawn_random_states, to_numpy
-from skdg._training.steps import Network, Step, shared_gradients
 
 
 @estimator
@@ -55,8 +56,15 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
 
     __metadata_request__partial_fit: ClassVar[dict[str, bool]] = {"groups": True}
 
+    # Parameters that models must have in common to be trained side by side, although
+    # they are numbers.
+    _shared_by_models: ClassVar[tuple[str, ...]] = ()
+
     def _make_step(self, random_state: np.random.RandomState) -> Step:
-        """Return what one iteration of the method does."""
+        """Return what one iteration of the method does.
+
+        Parameters that are numbers may be arrays with a value per model.
+        """
         raise NotImplementedError
 
     def _encode_targets(
@@ -195,8 +203,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
                 optimizer.set_state(self._optimizer_state)
 
             def attributes() -> dict[str, Any]:
-                state = network.state().with_outputs(targets.scale, targets.offset)
-                return self._state_attributes(state, targets) | targets.attributes
+                return self._attributes(network.state(), targets)
 
             monitor = TrainingMonitor(self, max_iter, *passed, attributes)
             self._in_training = (network, rows, targets.loss)
@@ -214,18 +221,27 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
                 )
             finally:
                 del self._in_training
-            for name in self._optional_attributes:
-                self.__dict__.pop(name, None)  # of a last fit with other layers
-            self.__dict__.update(attributes())
-        history["risk"] = history["risk"][:, data.places]
+            moments = optimizer.get_state() if one_pass else {}
+            self._keep(attributes(), data, history, first_iter, moments)
+        monitor.fit_ends()
+
+    def _keep(
+        self,
+        attributes: dict[str, Any],
+        data: TrainingData,
+        history: dict[str, np.ndarray],
+        first_iter: int = 0,
+        moments: Mapping[str, np.ndarray] = MappingProxyType({}),
+    ) -> None:
+        """Set the fitted attributes."""
+        for name in self._optional_attributes:
+            self.__dict__.pop(name, None)  # of a last fit with other layers
+        self.__dict__.update(attributes)
         self.domains_ = data.domains
         self.n_domains_ = len(self.domains_)
-        self.history_ = history
+        self.history_ = history | {"risk": history["risk"][:, data.places]}
         self.n_iter_ = first_iter + len(history["risk"])
-        self._optimizer_state: dict[str, Any] = (
-            optimizer.get_state() if one_pass else {}
-        )
-        monitor.fit_ends()
+        self._optimizer_state = dict(moments)
 
     def _fitted_network(
         self, X: Any, y: Any, groups: Any

@@ -3,15 +3,16 @@
 """The one training loop. It knows no method by name."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
 from skdg._training.losses import Loss
 from skdg._training.optimizer import Optimizer
+from skdg._training.protocols import Network, Record, Step
 from skdg._training.rows import DomainRows
 from skdg._training.state import to_numpy
-from skdg._training.steps import Network, Record, Step
 from skdg.exceptions import DivergenceError
 
 # Numbers are looked at this often: each look makes the host wait for the device.
@@ -22,7 +23,15 @@ _ADVICE = (
 )
 
 
-def train(
+def train(*arguments: Any, **options: Any) -> dict[str, np.ndarray]:
+    """Train one network in place, and return its history; see `train_models`."""
+    (outcome,) = train_models(*arguments, **options)
+    if isinstance(outcome, DivergenceError):
+        raise outcome
+    return outcome
+
+
+def train_models(
     network: Network,
     batches: Iterator[DomainRows],
     loss: Loss,
@@ -33,8 +42,8 @@ def train(
     judged_on: Sequence[DomainRows],
     first_iter: int = 0,
     iteration_ends: Callable[[], bool] = lambda: False,
-) -> dict[str, np.ndarray]:
-    """Train a network in place.
+) -> list[dict[str, np.ndarray] | DivergenceError]:
+    """Train a network, or several side by side, in place.
 
     Parameters
     ----------
@@ -69,15 +78,11 @@ def train(
 
     Returns
     -------
-    dict of ndarray
-        The history: "risk" of shape (n_iter, n_domains), and each penalty by its name,
-        of shape (n_iter,).
-
-    Raises
-    ------
-    DivergenceError
-        If a risk, a penalty or a parameter is not finite, or the training ends with a
-        risk far above the one it began with.
+    list
+        For each model its history: "risk" of shape (n_iter, n_domains), and each
+        penalty by its name, of shape (n_iter,). Or the error if its training diverged:
+        if a risk, a penalty or a parameter is not finite, or the training ends with a
+        risk far above the one it began with. Training ends when no model is left.
     """
     recent: list[Record] = []
     chunks: list[np.ndarray] = []
@@ -91,73 +96,90 @@ def train(
         last = stop or iteration == first_iter + max_iter - 1
         if len(recent) == _CHECK_EVERY or last:
             chunks.append(_stack(recent))
-            start = iteration + 1 - len(recent)
-            _check_finite(chunks[-1], names, start)
             recent = []
-        if stop:
-            break
+            broken = ~np.isfinite(chunks[-1]).all(axis=(0, 2))
+            if stop or broken.all():
+                break
     history = np.concatenate(chunks)
-    if not bool(torch.isfinite(network.parameters).all()):
-        raise DivergenceError(
-            f"Training diverged: the step of iteration {iteration} made a parameter "
-            f"infinite or NaN. {_advice(names)}"
+    finite = np.atleast_1d(to_numpy(torch.isfinite(network.parameters).all(-1)))
+    judged = zip(
+        began_at,
+        _mean_risk(network, judged_on, loss) if finite.any() else began_at,
+        np.broadcast_to(_risk_of_zero(judged_on, loss), began_at.shape),
+        strict=True,
+    )
+    outcomes: list[dict[str, np.ndarray] | DivergenceError] = []
+    for own, is_finite, risks in zip(
+        history.swapaxes(0, 1), finite, judged, strict=True
+    ):
+        problem = (
+            _not_finite(own, names, first_iter)
+            or ("" if is_finite else _infinite_step(first_iter + len(own) - 1))
+            or _grown(step.tolerated_growth, len(own), *risks)
         )
-    ended_at = _mean_risk(network, judged_on, loss)
-    of_zero = _risk_of_zero(judged_on, loss)
-    # Where all targets are 0, errors of 1 are the measure. False for NaN as well.
-    if not ended_at <= step.tolerated_growth * max(began_at, of_zero or 1.0):
-        raise DivergenceError(
-            f"Training diverged: after {len(history)} iterations the mean risk is "
-            f"{ended_at:.3g}; it began at {began_at:.3g}, and predicting 0 for every "
-            f"row has {of_zero:.3g}. {_advice(names)}"
-        )
-    n_domains = history.shape[1] - len(step.penalty_names)
-    columns = history[:, n_domains:].T
-    named = dict(zip(step.penalty_names, columns, strict=True))
-    return {"risk": history[:, :n_domains], **named}
+        if problem:
+            penalty = " or the weight of the penalty" if len(names) > 1 else ""
+            advice = _ADVICE.format(penalty=penalty)
+            outcomes.append(DivergenceError(f"Training diverged{problem}. {advice}"))
+            continue
+        n_domains = own.shape[1] - len(step.penalty_names)
+        columns = own[:, n_domains:].T
+        named = dict(zip(step.penalty_names, columns, strict=True))
+        outcomes.append({"risk": own[:, :n_domains], **named})
+    return outcomes
 
 
 def _stack(records: list[Record]) -> np.ndarray:
-    """Return records as an array with a row per iteration."""
+    """Return records as an array of shape (n_iter, n_models, n_columns)."""
     risks = torch.stack([record.risks for record in records])
-    penalties = [
-        torch.stack(record.penalties) for record in records if record.penalties
-    ]
-    if penalties:
-        risks = torch.cat([risks, torch.stack(penalties)], 1)
-    return to_numpy(risks)
+    if records[0].penalties:
+        penalties = [torch.stack(record.penalties, -1) for record in records]
+        risks = torch.cat([risks, torch.stack(penalties)], -1)
+    array = to_numpy(risks)
+    return array if array.ndim == 3 else array[:, None]
 
 
-def _advice(names: list[str]) -> str:
-    penalty = " or the weight of the penalty" if len(names) > 1 else ""
-    return _ADVICE.format(penalty=penalty)
-
-
-def _check_finite(history: np.ndarray, names: list[str], start: int) -> None:
+def _not_finite(history: np.ndarray, names: list[str], start: int) -> str:
     finite = np.isfinite(history)
     if finite.all():
-        return
+        return ""
     row, column = np.argwhere(~finite)[0]
     # Columns are the risks of all domains, then one per penalty.
     n_domains = history.shape[1] - len(names) + 1
     term = "risk" if column < n_domains else names[column - n_domains + 1]
-    raise DivergenceError(
-        f"Training diverged in iteration {start + row}: the {term} is "
-        f"{history[row, column]}. {_advice(names)}"
+    return f" in iteration {start + row}: the {term} is {history[row, column]}"
+
+
+def _infinite_step(iteration: int) -> str:
+    return f": the step of iteration {iteration} made a parameter infinite or NaN"
+
+
+def _grown(
+    tolerated: float, n_iter: int, began_at: float, ended_at: float, of_zero: float
+) -> str:
+    # Where all targets are 0, errors of 1 are the measure. False for NaN as well.
+    if ended_at <= tolerated * max(began_at, of_zero or 1.0):
+        return ""
+    return (
+        f": after {n_iter} iterations the mean risk is {ended_at:.3g}; it began at "
+        f"{began_at:.3g}, and predicting 0 for every row has {of_zero:.3g}"
     )
 
 
-def _mean_risk(network: Network, batches: Sequence[DomainRows], loss: Loss) -> float:
-    """Return the risk over domains and batches."""
+def _mean_risk(
+    network: Network, batches: Sequence[DomainRows], loss: Loss
+) -> np.ndarray:
+    """Return the risk over domains and batches, shape (n_models,)."""
     with network.looked_at():
-        risks = [network.forward(rows, loss).risks.mean() for rows in batches]
-    return float(torch.stack(risks).mean())
+        risks = [network.forward(rows, loss).risks.mean(-1) for rows in batches]
+    return np.atleast_1d(to_numpy(torch.stack(risks).mean(0)))
 
 
-def _risk_of_zero(batches: Sequence[DomainRows], loss: Loss) -> float:
-    """Return the risk of predicting 0 for every row."""
-    risks = [
-        rows.mean(loss.value(torch.zeros_like(rows.targets), rows.targets)).mean()
-        for rows in batches
-    ]
-    return float(torch.stack(risks).mean())
+def _risk_of_zero(batches: Sequence[DomainRows], loss: Loss) -> np.ndarray:
+    """Return the risk of predicting 0 for every row, alike or for each model."""
+    risks = []
+    for rows in batches:
+        own = rows if rows.targets.ndim == 3 else rows.of_one
+        losses = loss.value(torch.zeros_like(own.targets), own.targets)
+        risks.append(own.mean(losses).mean(-1))
+    return to_numpy(torch.stack(risks).mean(0))

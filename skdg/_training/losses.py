@@ -15,12 +15,12 @@ from torch.nn import functional
 
 
 class Loss(NamedTuple):
-    """A loss, as functions of outputs and targets of shape (n_rows, n_outputs).
+    """A loss, as functions of outputs and targets of shape (..., n_rows, n_outputs).
 
     Parameters
     ----------
     value : callable
-        ``value(outputs, targets)``, the loss of each row, shape (n_rows,).
+        ``value(outputs, targets)``, the loss of each row, shape (..., n_rows).
 
     residual : callable
         ``residual(outputs, targets)``, its gradient in the outputs.
@@ -43,7 +43,7 @@ def _log_value(outputs: Tensor, targets: Tensor) -> Tensor:
     losses = functional.binary_cross_entropy_with_logits(
         outputs, targets, reduction="none"
     )
-    return losses.squeeze(1)
+    return losses.squeeze(-1)
 
 
 def _log_residual(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -56,28 +56,28 @@ def _log_residual_tangent(outputs: Tensor, directions: Tensor) -> Tensor:
 
 
 def _cross_entropy_value(outputs: Tensor, targets: Tensor) -> Tensor:
-    return torch.logsumexp(outputs, 1) - (targets * outputs).sum(1)
+    return torch.logsumexp(outputs, -1) - (targets * outputs).sum(-1)
 
 
 def _cross_entropy_residual(outputs: Tensor, targets: Tensor) -> Tensor:
-    return torch.softmax(outputs, 1) - targets
+    return torch.softmax(outputs, -1) - targets
 
 
 def _cross_entropy_residual_tangent(outputs: Tensor, directions: Tensor) -> Tensor:
-    p = torch.softmax(outputs, 1)
-    return p * (directions - (p * directions).sum(1, keepdim=True))
+    p = torch.softmax(outputs, -1)
+    return p * (directions - (p * directions).sum(-1, keepdim=True))
 
 
 def _squared_value(outputs: Tensor, targets: Tensor) -> Tensor:
-    return (outputs - targets).square().mean(1)
+    return (outputs - targets).square().mean(-1)
 
 
 def _squared_residual(outputs: Tensor, targets: Tensor) -> Tensor:
-    return (outputs - targets) * (2.0 / outputs.shape[1])
+    return (outputs - targets) * (2.0 / outputs.shape[-1])
 
 
 def _squared_residual_tangent(outputs: Tensor, directions: Tensor) -> Tensor:
-    return directions * (2.0 / outputs.shape[1])
+    return directions * (2.0 / outputs.shape[-1])
 
 
 LOG_LOSS = Loss(_log_value, _log_residual, _log_residual_tangent, torch.sigmoid)
@@ -85,7 +85,7 @@ CROSS_ENTROPY = Loss(
     _cross_entropy_value,
     _cross_entropy_residual,
     _cross_entropy_residual_tangent,
-    lambda outputs: torch.softmax(outputs, 1),
+    lambda outputs: torch.softmax(outputs, -1),
 )
 SQUARED_ERROR = Loss(
     _squared_value,

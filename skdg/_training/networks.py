@@ -13,8 +13,10 @@ from skdg._dataclass import estimator
 from skdg._training.data import Targets, TrainingData
 from skdg._training.dense import DenseNetwork
 from skdg._training.device import resolve_device, resolve_dtype
+from skdg._training.models import is_any, per_model
 from skdg._training.module import ModuleNetwork, build_featurizer, featurizer_width
 from skdg._training.parameters import NetworkParameters
+from skdg._training.protocols import Network
 from skdg._training.state import (
     NetworkState,
     check_layer_sizes,
@@ -22,7 +24,6 @@ from skdg._training.state import (
     initial_module_state,
     torch_seed,
 )
-from skdg._training.steps import Network
 
 # Rows per forward pass of a prediction, which bounds its memory.
 _PREDICT_ROWS = 2**16
@@ -59,18 +60,26 @@ class NetworkHolder(NetworkParameters):
     ) -> Network:
         """Make the network, from `start` or from newly drawn values."""
         inputs = data.rows.inputs
-        n_features, n_outputs = inputs.shape[1], data.targets.values.shape[1]
         featurizer = None
         if self.module is not None:
-            featurizer = build_featurizer(self.module, n_features)
-            if start is None:
+            featurizer = build_featurizer(self.module, inputs.shape[1])
+        if start is None:
+            if featurizer is None:
+                start = self._initial_state(data, random_state)
+            else:
                 width = featurizer_width(featurizer, inputs)
+                n_outputs = data.targets.values.shape[1]
                 start = initial_module_state(featurizer, width, n_outputs, random_state)
-        elif start is None:
-            hidden = check_layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes")
-            sizes = (n_features, *hidden, n_outputs)
-            start = initial_dense_state(sizes, self.activation, random_state)
         return self._build_network(start, featurizer, data)
+
+    def _initial_state(
+        self, data: TrainingData, random_state: np.random.RandomState
+    ) -> NetworkState:
+        """Draw the weights of linear layers."""
+        hidden = check_layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes")
+        n_features, n_outputs = data.rows.inputs.shape[1], data.targets.values.shape[1]
+        sizes = (n_features, *hidden, n_outputs)
+        return initial_dense_state(sizes, self.activation, random_state)
 
     def _build_network(
         self,
@@ -96,12 +105,12 @@ class NetworkHolder(NetworkParameters):
 
     def _decay(self, network: Network) -> torch.Tensor | None:
         """Return the factor of each parameter in the gradient of the L2 penalty."""
-        if self.alpha == 0:
+        if not is_any(self.alpha):
             return None
         decay = torch.zeros_like(network.parameters)
         for tensor in network.tensors(decay):
-            if tensor.ndim > 1:
-                tensor.fill_(self.alpha)
+            if tensor.ndim > decay.ndim:  # weights, not offsets
+                tensor.add_(per_model(self.alpha, tensor))
         return decay
 
     def _current_state(self, data: TrainingData) -> NetworkState:
@@ -123,6 +132,11 @@ class NetworkHolder(NetworkParameters):
             )
         scale, offset = data.targets.scale, data.targets.offset
         return state.with_outputs(1.0 / scale, -offset / scale)
+
+    def _attributes(self, state: NetworkState, targets: Targets) -> dict[str, Any]:
+        """Return the fitted attributes of a network, in the units of y."""
+        state = state.with_outputs(targets.scale, targets.offset)
+        return self._state_attributes(state, targets) | targets.attributes
 
     def _state_attributes(
         self, state: NetworkState, targets: Targets

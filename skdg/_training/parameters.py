@@ -10,7 +10,7 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skdg._dataclass import estimator
-from skdg._training.dense import ACTIVATIONS
+from skdg._training.layers import ACTIVATIONS
 from skdg._training.optimizer import OPTIMIZERS
 from skdg.base import DomainEstimator
 

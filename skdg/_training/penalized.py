@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval
 
 from skdg._dataclass import estimator
 from skdg._training.estimators import NetworkEstimator
+from skdg._training.models import number
 from skdg._training.steps import Penalty
 
 
@@ -41,12 +42,12 @@ class PenalizedEstimator(NetworkEstimator):
     }
 
     def _annealed(
-        self, function: Callable, weight_before: float, **options: Any
+        self, function: Callable, weight_before: Any, **options: Any
     ) -> Penalty:
         """Return the penalty with the estimator's schedule."""
         return Penalty(
             function,
-            float(self.penalty_weight),
+            number(self.penalty_weight),
             self.penalty_anneal_iters,
             weight_before,
             self.reset_optimizer,

@@ -1,8 +1,7 @@
 # Authors: The skdg developers
 # SPDX-License-Identifier: BSD-3-Clause
-"""Rows of several domains on a device, and the batches drawn from them."""
+"""Rows of several domains on a device."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -28,17 +27,28 @@ class DomainRows:
 
     sizes : tuple of int
         Number of rows of each domain, each at least 1.
+
+    n_models : int, default=None
+        Number of models that are trained side by side. All values that depend on the
+        model then have a leading model axis. The three tensors above have one as well
+        if each model has rows of its own; without it all models share the rows.
     """
 
     inputs: Tensor
     targets: Tensor
     sample_weight: Tensor
     sizes: tuple[int, ...]
+    n_models: int | None = None
 
     @property
     def n_domains(self) -> int:
         """Number of domains."""
         return len(self.sizes)
+
+    @cached_property
+    def n_rows(self) -> int:
+        """Number of rows of a model."""
+        return sum(self.sizes)
 
     @cached_property
     def equal_size(self) -> int | None:
@@ -54,49 +64,55 @@ class DomainRows:
 
     def sum(self, values: Tensor) -> Tensor:
         """Sum `values` of shape (n_rows, ...) over the rows of each domain."""
+        return self._sum(values, 0 if self.n_models is None else 1)
+
+    def _sum(self, values: Tensor, axis: int) -> Tensor:
+        shape = list(values.shape)
         if self.equal_size is not None:
-            shape = (self.n_domains, self.equal_size, *values.shape[1:])
-            return values.reshape(shape).sum(1)
-        total = values.new_zeros(self.n_domains, *values.shape[1:])
-        return total.index_add(0, self.domain, values)
+            shape[axis : axis + 1] = self.n_domains, self.equal_size
+            return values.reshape(shape).sum(axis + 1)
+        shape[axis] = self.n_domains
+        return values.new_zeros(shape).index_add(axis, self.domain, values)
 
     @cached_property
     def mass(self) -> Tensor:
         """Total weight of each domain; the number of rows if all weights are 1."""
-        return self.sum(self.sample_weight)
+        return self._sum(self.sample_weight, self.sample_weight.ndim - 1)
 
     @cached_property
     def weights(self) -> Tensor:
         """Weights that sum to 1 within each domain."""
-        return self.sample_weight / self.mass[self.domain]
+        return self.sample_weight / self.mass[..., self.domain]
 
     @cached_property
     def shares(self) -> Tensor:
         """Weights that sum to 1 over all rows, domains alike, shape (n_rows, 1)."""
-        return self.weights[:, None] / self.n_domains
+        return self.weights[..., None] / self.n_domains
 
     @cached_property
     def unbiased_weights(self) -> Tensor:
         """Weights of an unbiased variance within each domain, if weights count rows."""
         freedom = (self.mass - 1.0).clamp(min=1.0)
-        return self.sample_weight / freedom[self.domain]
+        return self.sample_weight / freedom[..., self.domain]
 
     def mean(self, values: Tensor) -> Tensor:
         """Average `values` of shape (n_rows, ...) over the rows of each domain."""
-        weights = self.weights.reshape(-1, *(1,) * (values.ndim - 1))
-        return self.sum(weights * values)
+        axis = 0 if self.n_models is None else 1
+        weights = self.weights
+        weights = weights.reshape(*weights.shape, *(1,) * (values.ndim - 1 - axis))
+        return self._sum(weights * values, axis)
 
     def spread(self, values: Tensor) -> Tensor:
         """Give each row the value of its domain, from values of shape (n_domains,)."""
         if self.equal_size is not None:
-            return values[:, None].expand(-1, self.equal_size).flatten()
-        return values[self.domain]
+            return values[..., None].expand(*values.shape, self.equal_size).flatten(-2)
+        return values[..., self.domain]
 
     def centred(self, values: Tensor, means: Tensor) -> Tensor:
         """Return `values` of shape (n_rows, n) less the means of their domains.
 
         The means are held fixed in the gradient: that of any weighted sum of squares or
-        products of the result in them is 0.
+        products of the result in them is 0. Of one model.
         """
         means = means.detach()
         if self.equal_size is not None:
@@ -111,118 +127,83 @@ class DomainRows:
         columns.
         """
         if self.n_domains == 1:
-            return (left.T @ right)[None]
-        if self.equal_size is not None:
-            if right.shape[1] == 1:
-                # Batched products of such narrow matrices are several times as slow.
-                return self.sum(left * right)[:, :, None]
-            shape = (self.n_domains, self.equal_size, -1)
-            return torch.bmm(left.reshape(shape).mT, right.reshape(shape))
-        parts = zip(left.split(self.sizes), right.split(self.sizes), strict=True)
-        return torch.stack([a.T @ b for a, b in parts])
+            return (left.mT @ right).unsqueeze(-3)
+        if self.equal_size is None or self._is_shared(left):
+            parts = zip(
+                left.split(self.sizes, -2), right.split(self.sizes, -2), strict=True
+            )
+            return torch.stack([a.mT @ b for a, b in parts], -3)
+        if right.shape[-1] == 1:
+            # Batched products of such narrow matrices are several times as slow.
+            return self.sum(left * right)[..., None]
+        shape = (-1, self.equal_size)
+        products = torch.bmm(
+            left.reshape(*shape, left.shape[-1]).mT,
+            right.reshape(*shape, right.shape[-1]),
+        )
+        if self.n_models is None:
+            return products
+        return products.unflatten(0, (self.n_models, self.n_domains))
 
     def times(self, values: Tensor, matrices: Tensor) -> Tensor:
         """Multiply the rows of each domain by that domain's matrix.
 
         For values of shape (n_rows, n_in), matrices of shape (n_domains, n_in, n_out).
         """
-        if self.equal_size is not None:
-            shape = (self.n_domains, self.equal_size, -1)
-            by_domain = values.reshape(shape)
-            if matrices.shape[1] == 1:  # see `products`
-                return (by_domain * matrices).flatten(0, 1)
-            if matrices.shape[2] == 1:
-                return (by_domain * matrices.mT).sum(2).flatten()[:, None]
-            return torch.bmm(by_domain, matrices).flatten(0, 1)
-        parts = zip(values.split(self.sizes), matrices, strict=True)
-        return torch.cat([part @ matrix for part, matrix in parts])
+        if self.equal_size is None or self._is_shared(values):
+            parts = zip(values.split(self.sizes, -2), matrices.unbind(-3), strict=True)
+            return torch.cat([part @ matrix for part, matrix in parts], -2)
+        n_in, n_out = matrices.shape[-2:]
+        by_domain = values.reshape(-1, self.equal_size, n_in)
+        if self.n_models is not None:
+            matrices = matrices.flatten(0, 1)
+        if n_in == 1:  # see `products`
+            product = by_domain * matrices
+        elif n_out == 1:
+            product = (by_domain * matrices.mT).sum(2)
+        else:
+            product = torch.bmm(by_domain, matrices)
+        return product.reshape(*values.shape[:-1], n_out)
+
+    def _is_shared(self, values: Tensor) -> bool:
+        """Tell whether values are the same memory for all models, not to be copied."""
+        return self.n_models is not None and values.stride(0) == 0
 
     def take(self, index: Tensor, sizes: tuple[int, ...]) -> "DomainRows":
-        """Return the rows at `index`, which must be ordered by domain."""
+        """Return the rows at `index`, which must be ordered by domain.
+
+        An index of shape (n_models, n_rows) takes other rows for each model.
+        """
+        place: tuple = (index,)
+        if self.sample_weight.ndim == 2:
+            place = (slice(None), index)
+            if index.ndim == 2:
+                place = (torch.arange(len(index), device=index.device)[:, None], index)
         return DomainRows(
-            self.inputs[index], self.targets[index], self.sample_weight[index], sizes
+            self.inputs[place],
+            self.targets[place],
+            self.sample_weight[place],
+            sizes,
+            self.n_models,
         )
 
     @cached_property
     def by_domain(self) -> list["DomainRows"]:
         """Each domain's rows by themselves (views, not copies)."""
         parts = (
-            values.split(self.sizes)
-            for values in (self.inputs, self.targets, self.sample_weight)
+            self.inputs.split(self.sizes, -2),
+            self.targets.split(self.sizes, -2),
+            self.sample_weight.split(self.sizes, -1),
         )
-        sizes = ((size,) for size in self.sizes)
-        return [DomainRows(*part) for part in zip(*parts, sizes, strict=True)]
-
-
-# batch_size="auto" trains on all rows at once up to this many, then on batches of about
-# _AUTO_BATCH rows, with at least _AUTO_PER_DOMAIN of them from each domain.
-_FULL_BATCH_ROWS = 1024
-_AUTO_BATCH = 512
-_AUTO_PER_DOMAIN = 16
-
-
-def resolve_batch_size(
-    batch_size: int | str | None, sizes: tuple[int, ...]
-) -> int | None:
-    """Return the rows per domain and iteration; None stands for all rows."""
-    if not isinstance(batch_size, str):
-        return batch_size
-    if sum(sizes) <= _FULL_BATCH_ROWS:
-        return None
-    return max(_AUTO_PER_DOMAIN, _AUTO_BATCH // len(sizes))
-
-
-# max_iter="auto" is this many iterations, or this many passes over the rows if these
-# take more iterations.
-_AUTO_ITERATIONS = 160
-_AUTO_PASSES = 64
-
-
-def resolve_max_iter(
-    max_iter: int | str, sizes: tuple[int, ...], batch_size: int | None
-) -> int:
-    """Return the number of iterations."""
-    if not isinstance(max_iter, str):
-        return max_iter
-    per_batch = sum(min(n, batch_size or n) for n in sizes)
-    return max(_AUTO_ITERATIONS, _AUTO_PASSES * sum(sizes) // per_batch)
-
-
-def spread_batches(
-    rows: DomainRows, batch_size: int | None, n_rows: int = 4096
-) -> list[DomainRows]:
-    """Return batches that stand for all rows, to judge a network by.
-
-    Parameters
-    ----------
-    rows : DomainRows
-        All training rows.
-
-    batch_size : int or None
-        Rows per domain in a batch of training, which none of these exceeds.
-
-    n_rows : int, default=4096
-        About how many rows to take, evenly spaced within each domain.
-
-    Returns
-    -------
-    list of DomainRows
-        All rows as one batch if training takes all at once.
-    """
-    if batch_size is None or batch_size >= max(rows.sizes):
-        return [rows]
-    sizes = tuple(min(size, batch_size) for size in rows.sizes)
-    n_batches = max(1, min(n_rows // sum(sizes), max(rows.sizes) // batch_size))
-    starts = np.cumsum((0, *rows.sizes[:-1]))
-    batches = []
-    for number in range(n_batches):
-        index = [
-            start + (np.arange(size) * n_batches + number) * n // (size * n_batches)
-            for start, n, size in zip(starts, rows.sizes, sizes, strict=True)
+        return [
+            DomainRows(inputs, targets, weight, (size,), self.n_models)
+            for inputs, targets, weight, size in zip(*parts, self.sizes, strict=True)
         ]
-        on_device = torch.as_tensor(np.concatenate(index), device=rows.inputs.device)
-        batches.append(rows.take(on_device, sizes))
-    return batches
+
+    @cached_property
+    def of_one(self) -> "DomainRows":
+        """The rows as one of the models sees them that share them."""
+        return DomainRows(self.inputs, self.targets, self.sample_weight, self.sizes)
 
 
 def order_by_domain(
@@ -259,59 +240,3 @@ def order_by_domain(
     positions = places[inverse]
     order = kept[np.argsort(positions, kind="stable")]
     return order, places, tuple(np.bincount(positions).tolist())
-
-
-def draw_batches(
-    rows: DomainRows, batch_size: int | None, random_state: np.random.RandomState
-) -> Iterator[DomainRows]:
-    """Yield batches without end, each with the same number of rows from a domain.
-
-    Within a domain rows are drawn without replacement until all (but a last
-    incomplete batch) were used, then in a new order. A domain with fewer rows than
-    `batch_size` contributes all of them to every batch.
-
-    Parameters
-    ----------
-    rows : DomainRows
-        All training rows.
-
-    batch_size : int or None
-        Rows per domain. None, or a size that no domain exceeds, gives all rows.
-
-    random_state : RandomState
-        Where the order of rows comes from.
-
-    Yields
-    ------
-    DomainRows
-        A batch.
-    """
-    if batch_size is None or batch_size >= max(rows.sizes):
-        while True:
-            yield rows
-    generator = torch.Generator().manual_seed(int(random_state.randint(2**31 - 1)))
-    sizes = tuple(min(size, batch_size) for size in rows.sizes)
-    starts = np.cumsum((0, *rows.sizes[:-1])).tolist()
-    n_batches = max(n // size for n, size in zip(rows.sizes, sizes, strict=True))
-    while True:
-        columns = [
-            start + _draw_index(n, size, n_batches, generator)
-            for start, n, size in zip(starts, rows.sizes, sizes, strict=True)
-        ]
-        # One transfer to the device per pass over the largest domain.
-        index = torch.cat(columns, 1).to(rows.inputs.device)
-        for batch in index:
-            yield rows.take(batch, sizes)
-
-
-def _draw_index(
-    n_rows: int, size: int, n_batches: int, generator: torch.Generator
-) -> Tensor:
-    """Return `n_batches` rows of `size` indices below `n_rows`."""
-    per_pass = n_rows // size
-    passes = -(-n_batches // per_pass)
-    orders = [
-        torch.randperm(n_rows, generator=generator)[: per_pass * size]
-        for _ in range(passes)
-    ]
-    return torch.cat(orders).reshape(-1, size)[:n_batches]

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from skdg._dataclass import estimator
+from skdg._training.models import is_any, number
 from skdg._training.penalized import PenalizedEstimator
 from skdg._training.state import check_layer_sizes
 from skdg._training.steps import RiskStep, Step
@@ -50,10 +51,13 @@ class Adversarial(PenalizedEstimator):
         "discriminator_learning_rate": [Interval(Real, 0, None, closed="neither")],
     }
 
+    # The discriminators start from the same weights.
+    _shared_by_models: ClassVar[tuple[str, ...]] = ("random_state",)
+
     _by_class: ClassVar[bool] = False
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
-        if self.penalty_weight == 0:
+        if not is_any(self.penalty_weight):
             return RiskStep()
         return AdversarialStep(
             # The step has a penalty of its own kind; only the schedule is used.
@@ -62,7 +66,7 @@ class Adversarial(PenalizedEstimator):
                 self.discriminator_hidden_layer_sizes,
                 "discriminator_hidden_layer_sizes",
             ),
-            float(self.discriminator_learning_rate),
+            number(self.discriminator_learning_rate),
             self._by_class,
             random_state,
         )

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A training step against a discriminator of domains."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,6 +11,7 @@ from torch import Tensor
 from skdg._training.batch import DomainBatch
 from skdg._training.dense import DenseNetwork
 from skdg._training.losses import CROSS_ENTROPY, Loss
+from skdg._training.models import per_model
 from skdg._training.optimizer import Optimizer
 from skdg._training.rows import DomainRows
 from skdg._training.state import initial_dense_state
@@ -26,7 +29,7 @@ class AdversarialStep:
     hidden_layer_sizes : tuple of int
         Hidden layers of the discriminator.
 
-    learning_rate : float
+    learning_rate : float or ndarray of shape (n_models,)
         Step size of the discriminator's Adam.
 
     by_class : bool
@@ -42,7 +45,7 @@ class AdversarialStep:
         self,
         schedule: Penalty,
         hidden_layer_sizes: tuple[int, ...],
-        learning_rate: float,
+        learning_rate: Any,
         by_class: bool,
         random_state: np.random.RandomState,
     ) -> None:
@@ -67,8 +70,8 @@ class AdversarialStep:
             optimizer.restart()
         batch = network.forward(rows, loss)
         reversed_gradient, cross_entropy = self._discriminate(batch)
-        outputs_gradient = rows.weights[:, None] * batch.residuals / rows.n_domains
-        weight = self._schedule.weight_at(iteration)
+        outputs_gradient = rows.weights[..., None] * batch.residuals / rows.n_domains
+        weight = per_model(self._schedule.weight_at(iteration), batch.features)
         optimizer.apply(
             network.backward(outputs_gradient, reversed_gradient.mul_(-weight))
         )
@@ -84,11 +87,13 @@ class AdversarialStep:
             self._make_discriminator(rows)
         assert self._discriminator is not None
         outcome = self._discriminator.forward(rows, CROSS_ENTROPY)
-        value = rows.sample_weight @ CROSS_ENTROPY.value(outcome.outputs, rows.targets)
+        losses = CROSS_ENTROPY.value(outcome.outputs, outcome.targets)
+        value = torch.linalg.vecdot(rows.sample_weight, losses)
         gradient = self._discriminator.backward(
-            rows.sample_weight[:, None] * outcome.residuals
+            rows.sample_weight[..., None] * outcome.residuals
         )
-        in_features = self._discriminator.inputs_gradient()[:, : batch.head.shape[0]]
+        n_features = batch.features.shape[-1]
+        in_features = self._discriminator.inputs_gradient()[..., :n_features]
         self._optimizer.apply(gradient)
         return in_features, value
 
@@ -100,22 +105,26 @@ class AdversarialStep:
         weight = rows.weights / rows.n_domains
         if self._by_class:
             classes = batch.targets
-            if classes.shape[1] == 1:
-                classes = torch.cat([1.0 - classes, classes], 1)
-            inputs = torch.cat([inputs, classes], 1)
-            weight = rows.sample_weight
-            by_class = classes * weight[:, None]
-            total = by_class.sum(0)
-            present = (total > 0).sum()
-            weight = (by_class / total.clamp(min=1e-30)).sum(1) / present
-        return DomainRows(inputs, domains.to(inputs.dtype), weight, rows.sizes)
+            if classes.shape[-1] == 1:
+                classes = torch.cat([1.0 - classes, classes], -1)
+            inputs = torch.cat([inputs, classes], -1)
+            by_class = classes * rows.sample_weight[..., None]
+            total = by_class.sum(-2, keepdim=True)
+            present = (total > 0).sum(-1)
+            weight = (by_class / total.clamp(min=1e-30)).sum(-1) / present
+        weight = weight.expand(inputs.shape[:-1])
+        targets = domains.to(inputs.dtype).expand(*inputs.shape[:-1], -1)
+        return DomainRows(inputs, targets, weight, rows.sizes, rows.n_models)
 
     def _make_discriminator(self, rows: DomainRows) -> None:
-        sizes = (rows.inputs.shape[1], *self._hidden_layer_sizes, rows.n_domains)
+        sizes = (rows.inputs.shape[-1], *self._hidden_layer_sizes, rows.n_domains)
         state = initial_dense_state(sizes, "relu", self._random_state)
-        self._discriminator = DenseNetwork.from_state(
-            state, "relu", rows.inputs.dtype, rows.inputs.device
-        )
+        like = ("relu", rows.inputs.dtype, rows.inputs.device)
+        if rows.n_models is None:
+            self._discriminator = DenseNetwork.from_state(state, *like)
+        else:
+            states = [state] * rows.n_models
+            self._discriminator = DenseNetwork.from_states(states, *like)
         self._optimizer = Optimizer(
             self._discriminator.parameters, "adam", self._learning_rate
         )

@@ -106,6 +106,9 @@ class _CausIRL(PenalizedEstimator):
         "distance": [StrOptions({"coral", "mmd"})],
     }
 
+    # The splits are drawn for all models at once.
+    _shared_by_models: ClassVar[tuple[str, ...]] = ("random_state",)
+
     def _make_step(self, random_state: np.random.RandomState) -> Step:
         penalty = RandomSplitPenalty(self.distance, random_state)
         return RiskStep(self._annealed(penalty, weight_before=0.0))

@@ -78,7 +78,8 @@ def mmd_distance(features: Tensor, membership: Tensor, bandwidth: str) -> Tensor
     # The discrepancy is the sum over pairs of rows of these factors times the kernel.
     between = n_groups * torch.eye(n_groups).to(membership) - 1.0
     between *= 2.0 / (n_groups * (n_groups - 1))
-    return _KernelSum.apply(features, membership @ between @ membership.T, width)
+    value, _ = _KernelSum.apply(features, membership @ between @ membership.T, width)
+    return value
 
 
 class _KernelSum(torch.autograd.Function):
@@ -90,29 +91,49 @@ class _KernelSum(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, features: Tensor, factors: Tensor, width: Tensor | None
-    ) -> Tensor:
+        features: Tensor, factors: Tensor, width: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         # Distances do not depend on the origin; their rounding errors do.
-        centred = features - features.mean(0)
-        norms = centred.square().sum(1)
-        distances = torch.addmm(
-            norms[:, None] + norms, centred, centred.T, alpha=-2.0
+        centred = features - features.mean(-2, keepdim=True)
+        norms = centred.square().sum(-1)
+        add_product = torch.addmm if features.ndim == 2 else torch.baddbmm
+        distances = add_product(
+            norms[..., None] + norms[..., None, :], centred, centred.mT, alpha=-2.0
         ).clamp_(min=0.0)
+        if width is not None:
+            width = width[..., None, None]
         unit = 1.0 if width is None else 1.0 / width
         total, slope = torch.zeros_like(distances), torch.zeros_like(distances)
         for kernel, multiple in _kernels(distances, width):
             total += kernel
             slope.sub_(kernel, alpha=multiple)
         slope *= factors
-        moved = slope.sum(1, keepdim=True) * centred - slope @ centred
-        ctx.save_for_backward(moved.mul_(4.0 * unit))
-        return total.mul_(factors).sum()
+        moved = slope.sum(-1, keepdim=True) * centred - slope @ centred
+        return total.mul_(factors).sum((-2, -1)), moved.mul_(4.0 * unit)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        _, gradient = output
+        ctx.mark_non_differentiable(gradient)
+        ctx.save_for_backward(gradient)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, outer: Tensor, _: Any) -> tuple[Tensor, None, None]:
         (gradient,) = ctx.saved_tensors
-        return outer * gradient, None, None
+        return outer[..., None, None] * gradient, None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *arguments: Tensor | None) -> Any:
+        # The program above takes a leading model axis as it is.
+        features, factors, width = (
+            value if value is None or axis is None else value.movedim(axis, 0)
+            for value, axis in zip(arguments, in_dims, strict=True)
+        )
+        assert features is not None
+        if in_dims[0] is None:
+            features = features.expand(info.batch_size, *features.shape)
+        return _KernelSum.apply(features, factors, width), (0, 0)
 
 
 def _kernels(distances: Tensor, width: Tensor | None) -> Iterator[tuple[Tensor, float]]:

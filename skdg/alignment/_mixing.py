@@ -24,6 +24,7 @@ def mix(first: DomainRows, second: DomainRows, share: float) -> DomainRows:
         share * first.targets + (1.0 - share) * second.targets,
         first.sample_weight * second.sample_weight,
         first.sizes,
+        first.n_models,
     )
 
 
@@ -66,20 +67,21 @@ class MixupStep(RiskStep):
         mixed: list[DomainRows] = [rows] * rows.n_domains
         for domain, partner in zip(order, np.roll(order, -1), strict=True):
             pair = (rows.by_domain[domain], rows.by_domain[partner])
-            size = min(len(part.inputs) for part in pair)
+            size = min(part.n_rows for part in pair)
             first, second = (_sample(part, size, rng) for part in pair)
             share = float(rng.beta(self._concentration, self._concentration))
             mixed[domain] = mix(first, second, share)
         return DomainRows(
-            torch.cat([part.inputs for part in mixed]),
-            torch.cat([part.targets for part in mixed]),
-            torch.cat([part.sample_weight for part in mixed]),
+            torch.cat([part.inputs for part in mixed], -2),
+            torch.cat([part.targets for part in mixed], -2),
+            torch.cat([part.sample_weight for part in mixed], -1),
             tuple(size for part in mixed for size in part.sizes),
+            rows.n_models,
         )
 
 
 def _sample(
     rows: DomainRows, size: int, random_state: np.random.RandomState
 ) -> DomainRows:
-    index = torch.as_tensor(random_state.permutation(len(rows.inputs))[:size])
+    index = torch.as_tensor(random_state.permutation(rows.n_rows)[:size])
     return rows.take(index.to(rows.inputs.device), (size,))

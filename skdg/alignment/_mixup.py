@@ -56,6 +56,9 @@ class _Mixup(NetworkEstimator):
         "concentration": [Interval(Real, 0, None, closed="neither")],
     }
 
+    # What is mixed is drawn for all models at once.
+    _shared_by_models: ClassVar[tuple[str, ...]] = ("random_state", "concentration")
+
     def _make_step(self, random_state: np.random.RandomState) -> Step:
         return MixupStep(float(self.concentration), random_state)
 

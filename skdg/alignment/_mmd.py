@@ -6,6 +6,7 @@ from functools import partial
 from typing import ClassVar
 
 import numpy as np
+import torch
 from sklearn.utils._param_validation import StrOptions
 from torch import Tensor
 
@@ -20,8 +21,10 @@ from skdg.alignment._distances import mmd_distance
 def mmd_penalty(batch: DomainBatch, bandwidth: str = "mean") -> Tensor:
     """Return the mean squared discrepancy over pairs of domains."""
     rows = batch.rows
-    membership = batch.features.new_zeros(len(rows.inputs), rows.n_domains)
-    membership.scatter_(1, rows.domain[:, None], rows.weights[:, None])
+    domains = torch.arange(rows.n_domains, device=rows.domain.device)
+    membership = torch.where(
+        rows.domain[:, None] == domains, rows.weights[:, None], 0.0
+    )
     return mmd_distance(batch.features, membership, bandwidth)
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from skdg._dataclass import estimator
 from skdg._training.estimators import NetworkEstimator
+from skdg._training.models import is_any, number
 from skdg._training.steps import DirectionStep, RiskStep, Step
 from skdg._training.tasks import NetworkClassifier, NetworkRegressor
 from skdg.gradients._masks import masked_mean
@@ -60,9 +61,9 @@ class _ANDMask(NetworkEstimator):
     }
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
-        if self.agreement_threshold == 0:
+        if not is_any(self.agreement_threshold):
             return RiskStep()
-        mask = partial(and_mask, threshold=float(self.agreement_threshold))
+        mask = partial(and_mask, threshold=number(self.agreement_threshold))
         return DirectionStep(partial(masked_mean, mask=mask))
 
 

@@ -3,7 +3,7 @@
 """Fish: gradient matching to first order."""
 
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval
 from skdg._dataclass import estimator
 from skdg._training.estimators import NetworkEstimator
 from skdg._training.losses import Loss
+from skdg._training.models import number, per_model
 from skdg._training.optimizer import Optimizer
 from skdg._training.rows import DomainRows
 from skdg._training.steps import Network, Record, RiskStep, Step
@@ -23,14 +24,14 @@ class FishStep(RiskStep):
 
     Parameters
     ----------
-    rate : float
+    rate : float or ndarray of shape (n_models,)
         Part of the way.
 
     orders : RandomState
         Source of the order of domains.
     """
 
-    def __init__(self, rate: float, orders: np.random.RandomState) -> None:
+    def __init__(self, rate: Any, orders: np.random.RandomState) -> None:
         super().__init__()
         self._rate, self._orders = rate, orders
 
@@ -49,9 +50,10 @@ class FishStep(RiskStep):
             own = rows.by_domain[domain]
             inner = super().advance(network, own, loss, optimizer, iteration)
             risks[domain] = inner.risks
-        if self._rate != 1.0:
-            torch.lerp(start, network.parameters, self._rate, out=network.parameters)
-        return Record(torch.cat(risks))
+        if isinstance(self._rate, np.ndarray) or self._rate != 1.0:
+            rate = per_model(self._rate, start)
+            torch.lerp(start, network.parameters, rate, out=network.parameters)
+        return Record(torch.cat(risks, -1))
 
 
 @estimator
@@ -109,8 +111,11 @@ class _Fish(NetworkEstimator):
         "meta_learning_rate": [Interval(Real, 0, 1, closed="right")],
     }
 
+    # The order of domains is drawn for all models at once.
+    _shared_by_models: ClassVar[tuple[str, ...]] = ("random_state",)
+
     def _make_step(self, random_state: np.random.RandomState) -> Step:
-        return FishStep(float(self.meta_learning_rate), random_state)
+        return FishStep(number(self.meta_learning_rate), random_state)
 
 
 @estimator

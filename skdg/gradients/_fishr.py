@@ -3,7 +3,7 @@
 """Fishr: equal variances of gradients."""
 
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from skdg._dataclass import estimator
 from skdg._training.batch import DomainBatch
+from skdg._training.models import is_any, number, over_batch, per_model
 from skdg._training.penalized import PenalizedEstimator
 from skdg._training.steps import RiskStep, Step
 from skdg._training.tasks import NetworkClassifier, NetworkRegressor
@@ -39,23 +40,28 @@ class FishrPenalty:
 
     Parameters
     ----------
-    ema : float
+    ema : float or ndarray of shape (n_models,)
         Share of the past in the running averages; 0 for none.
     """
 
-    def __init__(self, ema: float) -> None:
+    # Of what it remembers, each model has its own.
+    sees_all_models = True
+
+    def __init__(self, ema: Any) -> None:
         self._ema = ema
         self._past: Tensor | None = None
 
     def __call__(self, batch: DomainBatch) -> Tensor:
         """Return the penalty of a batch, and remember its variances."""
-        variances = head_gradient_variances(batch)
-        if self._ema:
+        variances = over_batch(head_gradient_variances, batch)
+        if is_any(self._ema):
             past = variances.detach() if self._past is None else self._past
-            variances = self._ema * past + (1.0 - self._ema) * variances
+            ema = per_model(self._ema, variances)
+            variances = ema * past + (1.0 - ema) * variances
             self._past = variances.detach()
         # The gradient in the mean over domains is 0.
-        return (variances - variances.detach().mean(0)).square().mean()
+        mean = variances.detach().mean(-2, keepdim=True)
+        return (variances - mean).square().mean((-2, -1))
 
 
 @estimator
@@ -105,7 +111,7 @@ class _Fishr(PenalizedEstimator):
     }
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
-        penalty = FishrPenalty(float(self.ema))
+        penalty = FishrPenalty(number(self.ema))
         return RiskStep(self._annealed(penalty, weight_before=0.0, rescale=True))
 
 

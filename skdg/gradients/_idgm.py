@@ -11,6 +11,7 @@ from torch import Tensor
 
 from skdg._dataclass import estimator
 from skdg._training.estimators import NetworkEstimator
+from skdg._training.models import number
 from skdg._training.steps import GradientStep, Penalty, Step
 from skdg._training.tasks import NetworkClassifier, NetworkRegressor
 
@@ -82,7 +83,7 @@ class _IDGM(NetworkEstimator):
     }
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
-        penalty = Penalty(gradient_disagreement, float(self.gamma))
+        penalty = Penalty(gradient_disagreement, number(self.gamma))
         return GradientStep(penalty, tolerated_growth=_COLLAPSE)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from skdg._dataclass import estimator
 from skdg._training.estimators import NetworkEstimator
+from skdg._training.models import number
 from skdg._training.steps import DirectionStep, Step
 from skdg._training.tasks import NetworkClassifier, NetworkRegressor
 from skdg.gradients._masks import masked_mean
@@ -71,8 +72,8 @@ class _SANDMask(NetworkEstimator):
     def _make_step(self, random_state: np.random.RandomState) -> Step:
         mask = partial(
             sand_mask,
-            threshold=float(self.agreement_threshold),
-            sharpness=float(self.sharpness),
+            threshold=number(self.agreement_threshold),
+            sharpness=number(self.sharpness),
         )
         return DirectionStep(partial(masked_mean, mask=mask))
 

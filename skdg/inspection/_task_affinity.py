@@ -17,7 +17,7 @@ from sklearn.utils.validation import (
     has_fit_parameter,
 )
 
-from skdg._training.steps import shared_gradients
+from skdg._training.protocols import shared_gradients
 from skdg.base import encode_groups
 from skdg.exceptions import SingleDomainWarning
 from skdg.metrics._group_scorer import with_groups

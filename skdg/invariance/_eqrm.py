@@ -4,7 +4,7 @@
 
 from functools import partial
 from numbers import Integral, Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from skdg._dataclass import estimator
 from skdg._training.estimators import NetworkEstimator
+from skdg._training.models import over_values
 from skdg._training.steps import RiskStep, Step
 from skdg._training.tasks import NetworkClassifier, NetworkRegressor
 
@@ -56,12 +57,12 @@ def quantile_weights(risks: Tensor, quantile: float) -> Tensor:
 
 
 def weights_after_burn_in(
-    risks: Tensor, iteration: int, quantile: float, n_equal: int
+    risks: Tensor, iteration: int, quantile: Any, n_equal: int
 ) -> Tensor:
     """Return equal weights in the first iterations, then those of a quantile."""
     if iteration < n_equal:
-        return torch.full_like(risks, 1.0 / len(risks))
-    return quantile_weights(risks, quantile)
+        return torch.full_like(risks, 1.0 / risks.shape[-1])
+    return over_values(partial(quantile_weights, quantile=quantile), risks, 1)
 
 
 @estimator

@@ -3,7 +3,7 @@
 """Distributionally robust optimization over domains."""
 
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from skdg._dataclass import estimator
 from skdg._training.estimators import NetworkEstimator
+from skdg._training.models import number, per_model
 from skdg._training.steps import RiskStep, Step
 from skdg._training.tasks import NetworkClassifier, NetworkRegressor
 
@@ -23,21 +24,21 @@ class WorstDomainWeights:
 
     Parameters
     ----------
-    step_size : float
+    step_size : float or ndarray of shape (n_models,)
         Rate of growth.
     """
 
-    def __init__(self, step_size: float) -> None:
+    def __init__(self, step_size: Any) -> None:
         self._step_size = step_size
         self._log_weights: Tensor | None = None
 
     def __call__(self, risks: Tensor, iteration: int) -> Tensor:
         """Update the weights by the risks and return them."""
-        growth = self._step_size * risks
+        growth = per_model(self._step_size, risks) * risks
         previous = self._log_weights
         updated = growth if previous is None else previous + growth
         self._log_weights = updated
-        return torch.softmax(updated, 0)
+        return torch.softmax(updated, -1)
 
 
 @estimator
@@ -76,7 +77,7 @@ class _GroupDRO(NetworkEstimator):
     }
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
-        return RiskStep(weigh=WorstDomainWeights(float(self.step_size)))
+        return RiskStep(weigh=WorstDomainWeights(number(self.step_size)))
 
 
 @estimator

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from skdg._dataclass import estimator
+from skdg._training.models import number
 from skdg._training.steps import Penalty, RiskStep, Step
 from skdg._training.tasks import NetworkClassifier, NetworkRegressor
 from skdg.invariance._bottleneck import Bottleneck, within_domain_variance
@@ -60,10 +61,10 @@ class _IBIRM(Bottleneck):
     }
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
-        before = min(1.0, self.penalty_weight)
+        before = np.minimum(1.0, self.penalty_weight)
         bottleneck = Penalty(
             partial(within_domain_variance, bottleneck=self.bottleneck),
-            float(self.bottleneck_weight),
+            number(self.bottleneck_weight),
             self.penalty_anneal_iters,
             reset_optimizer=self.reset_optimizer,
             name="bottleneck",

@@ -51,7 +51,7 @@ class _VREx(PenalizedEstimator):
     penalty_weight: float = 10.0
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
-        before = min(1.0, self.penalty_weight)
+        before = np.minimum(1.0, self.penalty_weight)
         return RiskStep(self._annealed(risk_variance, before, rescale=True))
 
 

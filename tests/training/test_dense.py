@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from skdg._training.dense import ACTIVATIONS, DenseNetwork
+from skdg._training.dense import DenseNetwork
+from skdg._training.layers import ACTIVATIONS
 from skdg._training.state import NetworkState, initial_dense_state
 
 HIDDEN = [(), (4,), (4, 5), (4, 5, 3)]

@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from skdg._training.rows import (
-    DomainRows,
+from skdg._training.drawing import (
     draw_batches,
-    order_by_domain,
     resolve_batch_size,
     resolve_max_iter,
     spread_batches,
 )
+from skdg._training.rows import DomainRows, order_by_domain
 
 EQUAL, RAGGED = (4, 4, 4), (5, 1, 6)
 SIZES = pytest.mark.parametrize("sizes", [EQUAL, RAGGED, (7,)])

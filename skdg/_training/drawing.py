@@ -1,0 +1,149 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Which rows an iteration sees, and how many iterations there are."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skdg._training.rows import DomainRows
+
+# batch_size="auto" trains on all rows at once up to this many, then on batches of about
+# _AUTO_BATCH rows, with at least _AUTO_PER_DOMAIN of them from each domain.
+_FULL_BATCH_ROWS = 1024
+_AUTO_BATCH = 512
+_AUTO_PER_DOMAIN = 16
+
+
+def resolve_batch_size(
+    batch_size: int | str | None, sizes: tuple[int, ...]
+) -> int | None:
+    """Return the rows per domain and iteration; None stands for all rows."""
+    if not isinstance(batch_size, str):
+        return batch_size
+    if sum(sizes) <= _FULL_BATCH_ROWS:
+        return None
+    return max(_AUTO_PER_DOMAIN, _AUTO_BATCH // len(sizes))
+
+
+# max_iter="auto" is this many iterations, or this many passes over the rows if these
+# take more iterations.
+_AUTO_ITERATIONS = 160
+_AUTO_PASSES = 64
+
+
+def resolve_max_iter(
+    max_iter: int | str, sizes: tuple[int, ...], batch_size: int | None
+) -> int:
+    """Return the number of iterations."""
+    if not isinstance(max_iter, str):
+        return max_iter
+    per_batch = sum(min(n, batch_size or n) for n in sizes)
+    return max(_AUTO_ITERATIONS, _AUTO_PASSES * sum(sizes) // per_batch)
+
+
+def spread_batches(
+    rows: DomainRows, batch_size: int | None, n_rows: int = 4096
+) -> list[DomainRows]:
+    """Return batches that stand for all rows, to judge a network by.
+
+    Parameters
+    ----------
+    rows : DomainRows
+        All training rows.
+
+    batch_size : int or None
+        Rows per domain in a batch of training, which none of these exceeds.
+
+    n_rows : int, default=4096
+        About how many rows to take, evenly spaced within each domain.
+
+    Returns
+    -------
+    list of DomainRows
+        All rows as one batch if training takes all at once.
+    """
+    if batch_size is None or batch_size >= max(rows.sizes):
+        return [rows]
+    sizes = tuple(min(size, batch_size) for size in rows.sizes)
+    n_batches = max(1, min(n_rows // sum(sizes), max(rows.sizes) // batch_size))
+    starts = np.cumsum((0, *rows.sizes[:-1]))
+    batches = []
+    for number in range(n_batches):
+        index = [
+            start + (np.arange(size) * n_batches + number) * n // (size * n_batches)
+            for start, n, size in zip(starts, rows.sizes, sizes, strict=True)
+        ]
+        on_device = torch.as_tensor(np.concatenate(index), device=rows.inputs.device)
+        batches.append(rows.take(on_device, sizes))
+    return batches
+
+
+def draw_batches(
+    rows: DomainRows,
+    batch_size: int | None,
+    *random_states: np.random.RandomState,
+) -> Iterator[DomainRows]:
+    """Yield batches without end, each with the same number of rows from a domain.
+
+    Within a domain rows are drawn without replacement until all (but a last
+    incomplete batch) were used, then in a new order. A domain with fewer rows than
+    `batch_size` contributes all of them to every batch.
+
+    Parameters
+    ----------
+    rows : DomainRows
+        All training rows.
+
+    batch_size : int or None
+        Rows per domain. None, or a size that no domain exceeds, gives all rows.
+
+    *random_states : RandomState
+        Where the order of rows comes from: one, which models that are trained side by
+        side share, or one for each of them.
+
+    Yields
+    ------
+    DomainRows
+        A batch.
+    """
+    if batch_size is None or batch_size >= max(rows.sizes):
+        while True:
+            yield rows
+    generators = [
+        torch.Generator().manual_seed(int(random_state.randint(2**31 - 1)))
+        for random_state in random_states
+    ]
+    sizes = tuple(min(size, batch_size) for size in rows.sizes)
+    starts = np.cumsum((0, *rows.sizes[:-1])).tolist()
+    n_batches = max(n // size for n, size in zip(rows.sizes, sizes, strict=True))
+    while True:
+        by_generator = [
+            torch.cat(
+                [
+                    start + _draw_index(n, size, n_batches, generator)
+                    for start, n, size in zip(starts, rows.sizes, sizes, strict=True)
+                ],
+                1,
+            )
+            for generator in generators
+        ]
+        # One transfer to the device per pass over the largest domain.
+        index = torch.stack(by_generator, 1).to(rows.inputs.device)
+        for batch in index:
+            yield rows.take(batch if len(generators) > 1 else batch[0], sizes)
+
+
+def _draw_index(
+    n_rows: int, size: int, n_batches: int, generator: torch.Generator
+) -> Tensor:
+    """Return `n_batches` rows of `size` indices below `n_rows`."""
+    per_pass = n_rows // size
+    passes = -(-n_batches // per_pass)
+    orders = [
+        torch.randperm(n_rows, generator=generator)[: per_pass * size]
+        for _ in range(passes)
+    ]
+    return torch.cat(orders).reshape(-1, size)[:n_batches]

@@ -1,0 +1,102 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""The pieces of a linear layer: activations, and products of one or many models.
+
+Each product takes matrices of one model, or stacks of them with a leading model axis.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+_aten = torch.ops.aten
+
+
+class Activation(NamedTuple):
+    """An activation a = phi(z) and its derivatives, written in terms of a.
+
+    Parameters
+    ----------
+    apply_ : callable
+        Replace z by phi(z) in place.
+
+    chain_ : callable
+        ``chain_(delta, a)``: multiply delta by phi'(z) in place.
+
+    curvature : callable or None
+        ``curvature(a)``: phi''(z) / phi'(z); None where phi'' is 0.
+    """
+
+    apply_: Callable[[Tensor], Tensor]
+    chain_: Callable[[Tensor, Tensor], Tensor]
+    curvature: Callable[[Tensor], Tensor] | None
+
+
+ACTIVATIONS = {
+    "identity": Activation(lambda z: z, lambda delta, a: delta, None),
+    "relu": Activation(
+        torch.relu_,
+        lambda delta, a: _aten.threshold_backward.grad_input(
+            delta, a, 0, grad_input=delta
+        ),
+        None,
+    ),
+    "tanh": Activation(
+        torch.tanh_,
+        lambda delta, a: _aten.tanh_backward.grad_input(delta, a, grad_input=delta),
+        lambda a: -2.0 * a,
+    ),
+    "logistic": Activation(
+        torch.sigmoid_,
+        lambda delta, a: _aten.sigmoid_backward.grad_input(delta, a, grad_input=delta),
+        lambda a: 1.0 - 2.0 * a,
+    ),
+}
+
+
+# Batched products of matrices with a single column are several times as slow as the
+# same written as products with a single row, or as a sum.
+
+
+def affine(inputs: Tensor, weights: Tensor, offsets: Tensor, out: Tensor) -> None:
+    """Compute ``inputs @ weights + offsets``."""
+    if out.ndim == 2:
+        torch.addmm(offsets, inputs, weights, out=out)
+    elif out.shape[2] > 1:
+        torch.baddbmm(offsets[:, None], inputs, weights, out=out)
+    elif inputs.stride(0) == 0:  # one matrix for all models
+        torch.addmm(offsets, weights[..., 0], inputs[0].T, out=out[..., 0])
+    else:
+        torch.baddbmm(offsets[:, None], weights.mT, inputs.mT, out=out.mT)
+
+
+def back_to_inputs(delta: Tensor, weights: Tensor, out: Tensor) -> None:
+    """Compute ``delta @ weights.T``."""
+    if out.ndim == 2:
+        torch.mm(delta, weights.T, out=out)
+    elif delta.shape[2] > 1:
+        torch.bmm(delta, weights.mT, out=out)
+    else:
+        torch.mul(delta, weights.mT, out=out)
+
+
+def back_to_weights(inputs: Tensor, delta: Tensor, out: Tensor) -> None:
+    """Compute ``inputs.T @ delta``."""
+    if out.ndim == 2:
+        torch.mm(inputs.T, delta, out=out)
+    elif delta.shape[2] > 1:
+        torch.bmm(inputs.mT, delta, out=out)
+    elif inputs.stride(0) == 0:
+        torch.mm(delta[..., 0], inputs[0], out=out[..., 0])
+    else:
+        torch.bmm(delta.mT, inputs, out=out.mT)
+
+
+def add_product_(out: Tensor, left: Tensor, right: Tensor) -> None:
+    """Add ``left @ right`` to `out`."""
+    if out.ndim == 2:
+        out.addmm_(left, right)
+    else:
+        out.baddbmm_(left, right)

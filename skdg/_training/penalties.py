@@ -1,0 +1,85 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Penalties, with the schedules of their weights."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skdg._training.optimizer import Optimizer
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """A penalty, its weight, and when the weight applies.
+
+    Parameters
+    ----------
+    function : callable
+        The penalty as a pure function of a `DomainBatch`, or of the gradients of all
+        domains, shape (n_domains, n_parameters).
+
+    weight : float or ndarray of shape (n_models,)
+        Its weight from iteration `anneal_iters` on.
+
+    anneal_iters : int or ndarray of shape (n_models,), default=0
+        Number of iterations with another weight at the beginning.
+
+    weight_before : float or ndarray of shape (n_models,), default=0.0
+        The weight in these iterations.
+
+    reset_optimizer : bool, default=False
+        Whether the optimizer forgets its moments when the weight changes.
+
+    rescale : bool, default=False
+        Whether the objective is divided by the weight where that exceeds 1, so that a
+        large weight means a small risk term and not a large step.
+
+    name : str, default="penalty"
+        The name of the penalty in the history.
+    """
+
+    function: Callable
+    weight: Any
+    anneal_iters: Any = 0
+    weight_before: Any = 0.0
+    reset_optimizer: bool = False
+    rescale: bool = False
+    name: str = "penalty"
+
+    def weight_at(self, iteration: int) -> Any:
+        """Return the weight in an iteration, counted from 0."""
+        if isinstance(self.anneal_iters, np.ndarray):
+            before = iteration < self.anneal_iters
+            return np.where(before, self.weight_before, self.weight)
+        return self.weight_before if iteration < self.anneal_iters else self.weight
+
+    def restarts_at(self, iteration: int) -> bool:
+        """Tell whether the optimizer forgets its moments before an iteration."""
+        return self.reset_optimizer and 0 < iteration == self.anneal_iters
+
+
+def weights_and_scale(
+    penalties: Sequence[Penalty], iteration: int
+) -> tuple[list[Any], Any]:
+    """Return the penalties' weights, and the factor of the whole objective."""
+    weights = [penalty.weight_at(iteration) for penalty in penalties]
+    largest: Any = 1.0
+    for weight, penalty in zip(weights, penalties, strict=True):
+        if not penalty.rescale:
+            continue
+        if isinstance(weight, np.ndarray):
+            largest = np.maximum(largest, weight)
+        else:
+            largest = max(largest, weight)
+    return weights, 1.0 / largest
+
+
+def restart_if_due(
+    penalties: Sequence[Penalty], optimizer: Optimizer, iteration: int
+) -> None:
+    """Let the optimizer forget its moments where a penalty asks for it."""
+    if any(penalty.restarts_at(iteration) for penalty in penalties):
+        optimizer.restart()

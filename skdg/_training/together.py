@@ -1,0 +1,176 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Many estimators of one kind, trained side by side.
+
+What they may differ in are numbers: an estimator whose numeric parameters are arrays,
+with a value per model, stands for all of them, and its step and its optimizer are
+theirs.
+"""
+
+import copy
+import pickle
+from collections.abc import Hashable, Sequence
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils._param_validation import Interval
+
+from skdg._training.data import TrainingData
+from skdg._training.dense import DenseNetwork
+from skdg._training.device import few_threads
+from skdg._training.drawing import (
+    draw_batches,
+    resolve_batch_size,
+    resolve_max_iter,
+    spread_batches,
+)
+from skdg._training.estimators import NetworkEstimator
+from skdg._training.loop import train_models
+from skdg._training.optimizer import Optimizer
+from skdg._training.rows import DomainRows
+from skdg._training.state import spawn_random_states
+from skdg.exceptions import DivergenceError
+
+
+def why_alone(model: Any) -> str:
+    """Say why an estimator cannot be trained side by side with others.
+
+    Returns
+    -------
+    str
+        The reason, or "" if there is none.
+    """
+    name = type(model).__name__
+    if not isinstance(model, NetworkEstimator):
+        return f"{name} does not train a network by gradient steps"
+    if type(model)._build_network is not NetworkEstimator._build_network:
+        return f"the network of {name} is not a plain stack of layers"
+    if model.module is not None:
+        return f"{name} has a module, which is trained by automatic differentiation"
+    if model.warm_start:
+        return f"{name} has warm_start=True"
+    if getattr(model, "_skl_callbacks", []):
+        return f"{name} has callbacks"
+    return ""
+
+
+def kind_of(model: NetworkEstimator) -> Hashable:
+    """Return what estimators have in common that can be trained side by side.
+
+    Parameters that are numbers may differ, unless the one is 0 and the other is not:
+    what is weighed with 0 is left out.
+    """
+    parameters = model.get_params(deep=False)
+    for name in _numbers(model):
+        is_weight = name not in ("random_state", "penalty_anneal_iters")
+        parameters[name] = is_weight and bool(parameters[name] == 0)
+    sizes = parameters["hidden_layer_sizes"]
+    parameters["hidden_layer_sizes"] = tuple(int(size) for size in sizes)
+    try:
+        return type(model), pickle.dumps(sorted(parameters.items()))
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return type(model), id(model)  # of a class of the user
+
+
+def fit_models(
+    models: Sequence[NetworkEstimator], data: Sequence[TrainingData]
+) -> list[DivergenceError | None]:
+    """Fit estimators side by side.
+
+    Parameters
+    ----------
+    models : sequence of NetworkEstimator
+        Estimators of one kind, see `kind_of`.
+
+    data : sequence of TrainingData
+        The rows of each. Domains have the same numbers of rows, in the same order.
+
+    Returns
+    -------
+    list
+        For each model None if it is now fitted, or the error if its training diverged.
+    """
+    leader = _leader(models)
+    rows = _join([each.rows for each in data])
+    seeds = [spawn_random_states(model.random_state, 4) for model in models]
+    # Models with the same seed see the same rows in the same order.
+    n_drawn = len(models) if isinstance(leader.random_state, np.ndarray) else 1
+    batch_size = resolve_batch_size(leader.batch_size, rows.sizes)
+    max_iter = resolve_max_iter(leader.max_iter, rows.sizes, batch_size)
+    with torch.inference_mode(False), torch.enable_grad():
+        network = DenseNetwork.from_states(
+            [
+                leader._initial_state(each, own[0])
+                for each, own in zip(data, seeds, strict=True)
+            ],
+            leader.activation,
+            rows.inputs.dtype,
+            rows.inputs.device,
+        )
+        n_rows = sum(min(n, batch_size or n) for n in rows.sizes)
+        with few_threads(n_rows * network.parameters.shape[1]):
+            outcomes = train_models(
+                network,
+                draw_batches(rows, batch_size, *(own[1] for own in seeds[:n_drawn])),
+                data[0].targets.loss,
+                leader._make_step(seeds[0][2]),
+                Optimizer(
+                    network.parameters,
+                    leader.optimizer,
+                    leader.learning_rate_init,
+                    decay=leader._decay(network),
+                    declining=leader.learning_rate == "cosine",
+                ),
+                max_iter=max_iter,
+                judged_on=spread_batches(rows, batch_size),
+            )
+    errors: list[DivergenceError | None] = []
+    for model, own, state, outcome in zip(
+        models, data, network.states(), outcomes, strict=True
+    ):
+        if isinstance(outcome, DivergenceError):
+            errors.append(outcome)
+            continue
+        model._keep(model._attributes(state, own.targets), own, outcome)
+        errors.append(None)
+    return errors
+
+
+def _numbers(model: NetworkEstimator) -> list[str]:
+    """Return the names of the parameters that may differ."""
+    names = ["random_state"]
+    for name, allowed in model._parameter_constraints.items():
+        if all(isinstance(c, Interval) and c.type is Real for c in allowed):
+            names.append(name)
+    # The moments of all models are forgotten at once.
+    if not getattr(model, "reset_optimizer", True):
+        names.append("penalty_anneal_iters")
+    return [name for name in names if name not in model._shared_by_models]
+
+
+def _leader(models: Sequence[NetworkEstimator]) -> Any:
+    """Return an estimator with arrays for parameters in which the models differ."""
+    leader = copy.copy(models[0])
+    for name in _numbers(leader):
+        values = [getattr(model, name) for model in models]
+        if name == "random_state":
+            same = len({pickle.dumps(value) for value in values}) == 1
+            if same and values[0] is not None:
+                continue
+            values = list(range(len(models)))  # only that they differ matters
+        if len(set(values)) > 1 or name == "random_state":
+            setattr(leader, name, np.array(values))
+    return leader
+
+
+def _join(parts: Sequence[DomainRows]) -> DomainRows:
+    """Return the rows of all models, once if they share them."""
+    first = parts[0]
+    tensors: list[torch.Tensor] = [first.inputs, first.targets, first.sample_weight]
+    if any(part is not first for part in parts):
+        columns = ((p.inputs, p.targets, p.sample_weight) for p in parts)
+        tensors = [torch.stack(column) for column in zip(*columns, strict=True)]
+    inputs, targets, weight = tensors
+    return DomainRows(inputs, targets, weight, first.sizes, len(parts))
