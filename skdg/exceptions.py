@@ -2,7 +2,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Warnings and errors that are particular to skdg."""
 
-__all__ = ["DivergenceError", "OracleSelectionWarning", "SingleDomainWarning"]
+__all__ = [
+    "DivergenceError",
+    "OracleSelectionWarning",
+    "OrdinarySearchWarning",
+    "SingleDomainWarning",
+]
 
 
 class SingleDomainWarning(UserWarning):
@@ -47,4 +52,13 @@ class DivergenceError(ValueError):
     ... except DivergenceError as error:
     ...     print("learning_rate_init" in str(error))
     True
+    """
+
+
+class OrdinarySearchWarning(UserWarning):
+    """A batched search fitted all or some candidates one by one.
+
+    The message says why. Results are the same. Given by
+    :class:`~skdg.model_selection.BatchedGridSearchCV` and
+    :class:`~skdg.model_selection.BatchedRandomizedSearchCV`.
     """

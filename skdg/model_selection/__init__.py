@@ -8,8 +8,18 @@ To hold out one domain after the other, or random sets of domains, take
 cross-validation included.
 """
 
+from skdg.model_selection._batched_search import (
+    BatchedGridSearchCV,
+    BatchedRandomizedSearchCV,
+)
 from skdg.model_selection._domain_holdout import DomainHoldout
 from skdg.model_selection._domain_search import DomainSearchCV
 from skdg.model_selection._search_space import search_space
 
-__all__ = ["DomainHoldout", "DomainSearchCV", "search_space"]
+__all__ = [
+    "BatchedGridSearchCV",
+    "BatchedRandomizedSearchCV",
+    "DomainHoldout",
+    "DomainSearchCV",
+    "search_space",
+]

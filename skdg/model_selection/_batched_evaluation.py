@@ -1,0 +1,184 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""What both batched searches share: fit side by side, score, refit."""
+
+import time
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from typing import Any, Self
+
+from sklearn.base import _fit_context, clone, is_classifier
+from sklearn.model_selection import check_cv
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.model_selection._validation import (
+    _fit_and_score,
+    _insert_error_scores,
+    _score,
+    _warn_or_raise_about_fit_failures,
+)
+from sklearn.utils import indexable
+from sklearn.utils.metaestimators import _safe_split
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import _check_method_params, _num_samples
+
+from skdg.exceptions import OrdinarySearchWarning
+from skdg.model_selection._batched_fits import fit_side_by_side
+
+
+class BatchedSearch(BaseSearchCV):
+    """A search of scikit-learn with another order of work.
+
+    All fits come first, many at once, and then all scores. What cannot be fitted side
+    by side takes scikit-learn's way.
+    """
+
+    def _candidates(self) -> Iterable[Mapping[str, Any]]:
+        """Return the parameters of all candidates."""
+        raise NotImplementedError
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
+        """Fit all candidates to all folds, and the best one to all rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The input data.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            The targets.
+
+        **params : dict
+            Passed on to the estimator, the splitter and the scorer as in scikit-learn:
+            with metadata routing turned on, `groups` reach all that ask for them;
+            without it, the splitter alone.
+
+        Returns
+        -------
+        self : object
+            The fitted search.
+
+        Warns
+        -----
+        OrdinarySearchWarning
+            If candidates cannot be trained side by side. The message says why.
+        """
+        message = f"{type(self).__name__} fits some candidates one by one: "
+        if getattr(self, "_skl_callbacks", []):
+            message += "it has callbacks, which follow each fit."
+            warnings.warn(message, OrdinarySearchWarning, stacklevel=3)
+            return super().fit(X, y, **params)
+        scorers, refit_metric = self._get_scorers()
+        X, y = indexable(X, y)
+        params = _check_method_params(X, params=params)
+        routed = self._get_routed_params_for_fit(params)
+        cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+        self._checked_cv_orig = cv
+        splits = list(cv.split(X, y, **routed.splitter.split))
+        self.n_splits_ = len(splits)
+        candidates = [dict(parameters) for parameters in self._candidates()]
+        out, reasons = self._evaluate(candidates, splits, X, y, routed, scorers)
+        if reasons:
+            message += "; ".join(reasons) + "."
+            warnings.warn(message, OrdinarySearchWarning, stacklevel=3)
+        if not out:
+            raise ValueError(
+                f"{type(self).__name__} has nothing to fit: there are "
+                f"{len(candidates)} candidates and {len(splits)} folds."
+            )
+        _warn_or_raise_about_fit_failures(out, self.error_score)
+        if callable(self.scoring):
+            _insert_error_scores(out, self.error_score)
+        results = self._format_results(candidates, self.n_splits_, out)
+        self.multimetric_ = isinstance(out[0]["test_scores"], dict)
+        if callable(self.scoring) and self.multimetric_:
+            self._check_refit_for_multimetric(out[0]["test_scores"])
+            refit_metric = self.refit
+        if self.refit or not self.multimetric_:
+            best = self._select_best_index(self.refit, refit_metric, results)
+            self.best_index_ = best
+            if not callable(self.refit):
+                self.best_score_ = results[f"mean_test_{refit_metric}"][best]
+            self.best_params_ = results["params"][best]
+        if self.refit:
+            self._refit(X, y, routed.estimator.fit)
+        self.scorer_ = getattr(scorers, "_scorers", scorers)
+        self.cv_results_ = results
+        return self
+
+    def _evaluate(
+        self,
+        candidates: Sequence[dict[str, Any]],
+        splits: Sequence[tuple[Any, Any]],
+        X: Any,
+        y: Any,
+        routed: Any,
+        scorers: Any,
+    ) -> tuple[list[dict[str, Any]], list[str]]:
+        """Return what scikit-learn keeps of each fit, by candidate and then by fold.
+
+        And why some fits were made one by one.
+        """
+        fit_params, score_params = routed.estimator.fit, routed.scorer.score
+        fitted, reasons = fit_side_by_side(
+            self.estimator, candidates, splits, X, y, fit_params
+        )
+        keys = list(product(range(len(candidates)), range(len(splits))))
+        ordinary = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch)(
+            delayed(_fit_and_score)(
+                clone(self.estimator),
+                X,
+                y,
+                scorer=scorers,
+                train=splits[split][0],
+                test=splits[split][1],
+                verbose=self.verbose,
+                parameters=candidates[candidate],
+                fit_params=fit_params,
+                score_params=score_params,
+                return_train_score=self.return_train_score,
+                return_n_test_samples=True,
+                return_times=True,
+                error_score=self.error_score,
+                split_progress=(split, len(splits)),
+                candidate_progress=(candidate, len(candidates)),
+            )
+            for candidate, split in keys
+            if (candidate, split) not in fitted
+        )
+        results = dict(
+            zip([key for key in keys if key not in fitted], ordinary, strict=True)
+        )
+        for split, (train, test) in enumerate(splits):
+            X_test, y_test = _safe_split(self.estimator, X, y, test, train)
+            own = _check_method_params(X, params=score_params, indices=test)
+            parts = {"test": (X_test, y_test, own)}
+            if self.return_train_score:
+                own = _check_method_params(X, params=score_params, indices=train)
+                parts["train"] = (*_safe_split(self.estimator, X, y, train), own)
+            for key in keys:
+                if key[1] != split or key not in fitted:
+                    continue
+                estimator, fit_time = fitted.pop(key)
+                result = {"fit_error": None, "fit_time": fit_time}
+                for part, (X_part, y_part, own) in parts.items():
+                    began = time.time()
+                    result[f"{part}_scores"] = _score(
+                        estimator, X_part, y_part, scorers, own, self.error_score
+                    )
+                    if part == "test":
+                        result["score_time"] = time.time() - began
+                result["n_test_samples"] = _num_samples(X_test)
+                results[key] = result
+        return [results[key] for key in keys], reasons
+
+    def _refit(self, X: Any, y: Any, fit_params: Mapping[str, Any]) -> None:
+        """Fit the best candidate to all rows."""
+        best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
+        began = time.time()
+        best.fit(X, y, **fit_params) if y is not None else best.fit(X, **fit_params)
+        self.refit_time_ = time.time() - began
+        self.best_estimator_ = best
+        if hasattr(best, "feature_names_in_"):
+            self.feature_names_in_ = best.feature_names_in_
