@@ -75,6 +75,33 @@ def resolve_dtype(dtype: np.dtype, device: torch.device) -> torch.dtype:
     return torch.float64 if double else torch.float32
 
 
+@contextmanager
+def lack_of_memory_explained(batch_size: int | str | None) -> Iterator[None]:
+    """Say what to change where memory is lacking within the context.
+
+    Parameters
+    ----------
+    batch_size : int, "auto" or None
+        The parameter that determines most of what training needs.
+
+    Raises
+    ------
+    MemoryError
+        In place of what torch and numpy raise, which is its cause.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        lacking = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+        if not lacking and "can't allocate memory" not in str(error):
+            raise
+        raise MemoryError(
+            f"Training needs more memory than there is, with batch_size={batch_size!r} "
+            f"(rows of each domain in an iteration): lower it, pass X as float32, or "
+            f"train on another device. {error}"
+        ) from error
+
+
 # Multiplications per pass through the network up to which a second thread gains little.
 _WORK_OF_ONE_THREAD = 2**24
 

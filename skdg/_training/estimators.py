@@ -15,7 +15,12 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from skdg._callbacks import CallbackSupportMixin, TrainingMonitor
 from skdg._dataclass import estimator
 from skdg._training.data import Targets, TrainingData
-from skdg._training.device import few_threads, resolve_device, resolve_dtype
+from skdg._training.device import (
+    few_threads,
+    lack_of_memory_explained,
+    resolve_device,
+    resolve_dtype,
+)
 from skdg._training.drawing import (
     draw_batches,
     resolve_batch_size,
@@ -111,9 +116,12 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
             If the input or the device cannot be used; the message says why.
         DivergenceError
             If training diverges.
+        MemoryError
+            If there is too little memory, with what to change.
         """
         with (
             self._unchanged_on_error(),
+            lack_of_memory_explained(self.batch_size),
             torch.inference_mode(False),
             torch.enable_grad(),
         ):
@@ -130,6 +138,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
         """Train for one pass over the rows, from where the last call ended."""
         with (
             self._unchanged_on_error(),
+            lack_of_memory_explained(self.batch_size),
             torch.inference_mode(False),
             torch.enable_grad(),
         ):
