@@ -146,6 +146,11 @@ def run_study(
         fits of another study, of other data, estimators, parameters, scoring or version
         of skdg. The message names what differs.
 
+    Warns
+    -----
+    RuntimeWarning
+        If worker processes were lost; their fits run again.
+
     See Also
     --------
     skdg.model_selection.DomainSearchCV : Selects and refits, for use.

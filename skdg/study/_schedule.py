@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Which fits a study has, and which of them run at the same time."""
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, CancelledError
 from itertools import combinations
 from typing import Any
 
@@ -60,6 +62,9 @@ def run_fits(
 ) -> Iterator[tuple[Fit, dict[str, Any]]]:
     """Run fits side by side, then those on an accelerator one after the other.
 
+    Fits that were lost with their worker run again, as long as others came to their
+    end in the meantime.
+
     Parameters
     ----------
     tasks : sequence of tuple
@@ -72,11 +77,31 @@ def run_fits(
     ------
     fit, row
         As they are ready.
+
+    Warns
+    -----
+    RuntimeWarning
+        If workers were lost.
     """
     queued = [task for task in tasks if _on_accelerator(task[1])]
-    side_by_side = [task for task in tasks if not _on_accelerator(task[1])]
-    parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
-    yield from parallel(delayed(run_fit)(*task) for task in side_by_side)
+    left = {task[0]: task for task in tasks if not _on_accelerator(task[1])}
+    while left:
+        n_before = len(left)
+        parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+        try:
+            for fit, row in parallel(delayed(run_fit)(*t) for t in [*left.values()]):
+                del left[fit]
+                yield fit, row
+        # Dask cancels what needs data that only the lost worker had.
+        except (BrokenExecutor, CancelledError) as error:
+            if len(left) == n_before:
+                raise
+            warnings.warn(
+                f"A worker was lost ({type(error).__name__}). The {len(left)} fits "
+                f"that are not done run on the others.",
+                RuntimeWarning,
+                stacklevel=3,
+            )
     for task in queued:
         yield run_fit(*task)
 

@@ -4,6 +4,7 @@
 
 import argparse
 import sys
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,6 +177,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise StudyError(
             f"cannot write to {folder}: {error.strerror or error}. What is done is "
             f"kept; --resume goes on."
+        ) from None
+    except BrokenExecutor:
+        raise StudyError(
+            f"a worker process died, perhaps for want of memory: fewer --jobs need "
+            f"less. {_count_fits(folder)} fits are kept in {folder}; --resume goes on."
         ) from None
     except KeyboardInterrupt:
         console.print(

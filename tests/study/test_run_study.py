@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -141,36 +142,55 @@ def test_the_rule_selects_its_best_and_first_candidate(undisturbed):
     assert (frame["uses_test_domain"] == (frame["rule"] == "oracle")).all()
 
 
+# One process imports all there is and forks, since twenty of them would take long to
+# start. Each child runs the study and is killed after so many more fits.
 _SCRIPT = """
-import sys
+import os, signal, sys, time
+from pathlib import Path
 sys.path.insert(0, sys.argv[1])
+import skdg._training.estimators
 from test_run_study import small_study
-small_study(sys.argv[2])
+fits = Path(sys.argv[2], "fits")
+for goal, delay in zip(map(int, sys.argv[3::2]), map(float, sys.argv[4::2])):
+    goal += len(list(fits.glob("*.json")))
+    child = os.fork()
+    if not child:
+        small_study(sys.argv[2])
+        os._exit(0)
+    while len(list(fits.glob("*.json"))) < goal:
+        time.sleep(0.001)
+    time.sleep(delay)
+    os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    print(-os.waitstatus_to_exitcode(status), len(list(fits.glob("*.json"))))
 """
 
 
-def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_table(
+def test_killed_at_twenty_random_moments_it_ends_with_the_same_table(
     undisturbed, tmp_path
 ):
     output, fits = tmp_path / "study", tmp_path / "study" / "fits"
     rng = np.random.default_rng(int.from_bytes(os.urandom(4)))
-    n_fits = 2 * (4 + 6) * 2 * 3
-    done = 0
-    for _ in range(3):
-        process = subprocess.Popen(
-            [sys.executable, "-c", _SCRIPT, os.path.dirname(__file__), str(output)],
-            stderr=subprocess.PIPE,
-        )
-        goal = done + rng.integers(1, n_fits // 5)
-        while process.poll() is None and done < goal:
-            time.sleep(0.001)
-            done = len(list(fits.glob("*.json")))
-        time.sleep(rng.uniform(0, 0.01))
-        process.kill()  # SIGKILL
-        _, error = process.communicate()
-        assert process.returncode == -9, error.decode()
+    n_kills, n_fits = 20, 2 * (4 + 6) * 2 * 3
+    moments = [
+        str(number)
+        for _ in range(n_kills)
+        for number in (rng.integers(0, n_fits // n_kills - 1), rng.uniform(0, 0.02))
+    ]
+    process = subprocess.run(
+        [sys.executable, "-c", _SCRIPT, os.path.dirname(__file__), output, *moments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    lines = [tuple(map(int, line.split())) for line in process.stdout.splitlines()]
+    assert [number for number, _ in lines] == [signal.SIGKILL] * n_kills
+    counts = [count for _, count in lines]
+    assert counts == sorted(counts)
+    assert len(set(counts)) > n_kills // 3
     before = {path: path.stat().st_mtime_ns for path in fits.glob("*.json")}
-    assert 3 <= len(before) < n_fits
+    assert len(before) < n_fits
     resumed = small_study(output)
     pd.testing.assert_frame_equal(
         without_time(resumed), without_time(undisturbed), check_exact=True
