@@ -1,12 +1,13 @@
 # Authors: The skdg developers
 # SPDX-License-Identifier: BSD-3-Clause
-"""Look at what domains share: scores, gradients and tasks by domain."""
+"""Look at what domains share: scores, shifts, gradients and tasks by domain."""
 
 from skdg.inspection._domain_scores import DomainScoreDisplay
 from skdg.inspection._gradient_alignment import (
     GradientAlignmentDisplay,
     GradientAlignmentMonitor,
 )
+from skdg.inspection._shift_decomposition import ShiftDecompositionDisplay
 from skdg.inspection._task_affinity import task_affinity
 from skdg.inspection._task_affinity_display import TaskAffinityDisplay
 
@@ -14,6 +15,7 @@ __all__ = [
     "DomainScoreDisplay",
     "GradientAlignmentDisplay",
     "GradientAlignmentMonitor",
+    "ShiftDecompositionDisplay",
     "TaskAffinityDisplay",
     "task_affinity",
 ]

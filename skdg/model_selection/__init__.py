@@ -1,12 +1,6 @@
 # Authors: The skdg developers
 # SPDX-License-Identifier: BSD-3-Clause
-"""Model selection that says which domains it looked at.
-
-To hold out one domain after the other, or random sets of domains, take
-:class:`~sklearn.model_selection.LeaveOneGroupOut` and
-:class:`~sklearn.model_selection.GroupShuffleSplit`: they do what is needed, nested
-cross-validation included.
-"""
+"""Model selection that says which domains it looked at."""
 
 from skdg.model_selection._batched_search import (
     BatchedGridSearchCV,
@@ -14,6 +8,7 @@ from skdg.model_selection._batched_search import (
 )
 from skdg.model_selection._domain_holdout import DomainHoldout
 from skdg.model_selection._domain_search import DomainSearchCV
+from skdg.model_selection._domain_splits import DomainShuffleSplit, LeaveOneDomainOut
 from skdg.model_selection._search_space import search_space
 
 __all__ = [
@@ -21,5 +16,7 @@ __all__ = [
     "BatchedRandomizedSearchCV",
     "DomainHoldout",
     "DomainSearchCV",
+    "DomainShuffleSplit",
+    "LeaveOneDomainOut",
     "search_space",
 ]

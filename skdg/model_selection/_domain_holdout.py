@@ -21,7 +21,7 @@ class DomainHoldout(BaseShuffleSplit):
     What is held out comes from the domains that a model trains on, so a score on it
     says how well the model does on *these* domains: DomainBed's training-domain
     validation set [1]_. It says nothing of a domain that was never seen; for that hold
-    out whole domains, with :class:`~sklearn.model_selection.LeaveOneGroupOut`.
+    out whole domains, with :class:`LeaveOneDomainOut`.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ class DomainHoldout(BaseShuffleSplit):
     See Also
     --------
     DomainSearchCV : A search that applies one of three rules of selection by name.
-    sklearn.model_selection.LeaveOneGroupOut : Holds out each domain in turn.
-    sklearn.model_selection.GroupShuffleSplit : Holds out random sets of domains.
+    LeaveOneDomainOut : Holds out each domain in turn.
+    DomainShuffleSplit : Holds out random sets of domains.
 
     Notes
     -----

@@ -125,7 +125,7 @@ class DomainSearchCV(BestEstimator, DomainEstimator):
     --------
     search_space : What is drawn from by default.
     DomainHoldout : The split of the rule "training-domain".
-    sklearn.model_selection.LeaveOneGroupOut : The split of "leave-one-domain-out".
+    LeaveOneDomainOut : The split of the rule "leave-one-domain-out".
 
     Notes
     -----
