@@ -15,6 +15,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from skdg import __version__
 from skdg.exceptions import SingleDomainWarning
 
 __all__ = ["DomainEstimator", "encode_groups"]
@@ -248,6 +249,22 @@ class DomainEstimator(BaseEstimator):
         self.domains_ = domains[np.unique(codes[kept])]
         self.n_domains_ = len(self.domains_)
         return X[kept], y[kept], codes[kept], weight[kept]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {"_skdg_version": __version__}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        stored_by = state.get("_skdg_version", __version__)
+        if stored_by != __version__:
+            warnings.warn(
+                f"{type(self).__name__} was stored by skdg {stored_by} and is loaded "
+                f"by skdg {__version__}, which may know other attributes: fit it again "
+                f"if it fails, and compare its predictions if it does not.",
+                UserWarning,
+                stacklevel=2,
+            )
+        known = {k: v for k, v in state.items() if k != "_skdg_version"}
+        super().__setstate__(known)
 
     @contextmanager
     def _unchanged_on_error(self) -> Iterator[None]:
