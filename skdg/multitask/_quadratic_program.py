@@ -78,8 +78,10 @@ def solve(
         else loss.weight @ excess
     )
     penalty = cvxpy.quad_form(theta, problem.penalty_matrix, assume_PSD=True)
-    # Solvers take an objective of very large numbers for one without a bound.
-    unit = loss.weight.max()
+    # Solvers take an objective of huge numbers for one without a bound, and one of tiny
+    # ones for solved. In between it stays as it is, and is solved to more digits.
+    largest = loss.weight.max()
+    unit = 1.0 if 1e-3 <= largest <= 1e3 else largest
     program = cvxpy.Problem(cvxpy.Minimize((penalty + cost) / unit), constraints)
     tight = _DEFAULT_OPTIONS if solver == DEFAULT_SOLVER else {}
     try:

@@ -1,6 +1,6 @@
 # Authors: The skdg developers
 # SPDX-License-Identifier: BSD-3-Clause
-"""Models that releases stored: they load and predict as then, or a warning says why not.
+"""Models stored by releases: they load and predict as then, or a warning says why not.
 
 Run as a script, this file stores the models of the release that is installed.
 """
