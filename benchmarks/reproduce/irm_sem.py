@@ -19,6 +19,9 @@ scrambled by a rotation.
 * "IRM, selected": as published, trained on the first two environments, with the weight
   (0, which is ERM, 10, 100 or 1000) of the lowest mean squared error on the third. The
   truth is not looked at.
+* "IRM, bootstrapped": the point with the least sum of distances from the coefficients
+  of 16 fits of 800 iterations with the weight 600, each to rows drawn with replacement
+  within the environments. Weight and numbers were found as for "IRM".
 
 The model of the simulation has no intercept, but the estimators of skdg have one.
 Features are therefore made orthogonal, with a mean square of a million, and the step
@@ -30,7 +33,12 @@ The scalar form of the penalty and everything around it do not change when featu
 rotated, so that for "IRM" each scrambled setting is the same problem as the other one
 and their results differ by the draws. With homoskedastic noise errors have a long tail:
 of the 20 draws at scale "quick" one is above least squares, the largest four make up
-nearly half of the mean, and the median is two thirds of it.
+nearly half of the mean, and the median is two thirds of it. The scalar penalty asks one
+equation of ten coefficients in each environment, and a little noise in these moves the
+solution far. It is the same from any start, and a larger weight makes it worse. The
+published linear form, with a matrix under a vector of ones, asks ten equations; from
+random starts Adam does not get to its solutions. Fits to bootstrap samples scatter
+around the solution without noise, and the tail of their center is shorter.
 
 The published numbers are means over 200 repetitions.
 """
@@ -40,6 +48,7 @@ import warnings
 import numpy as np
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_squared_error
+from sklearn.utils import resample
 
 from benchmarks.reproduce._driver import Job, Options
 from skdg import InvariantCausalPrediction, IRMRegressor
@@ -51,6 +60,8 @@ MEASURES = {"causal": "causal error", "non_causal": "non-causal error"}
 
 WEIGHT = 200.0
 WEIGHTS = [0.0, 10.0, 100.0, 1000.0]
+BOOTSTRAP_WEIGHT = 600.0
+N_BOOTSTRAP = 16
 SCALE = 1000.0
 FIRST_SEED = 1000
 N_REPETITIONS = {"quick": 20, "paper": 200}
@@ -94,21 +105,22 @@ PUBLISHED = {
     for setting, methods in _MEANS.items()
     for method, pair in methods.items()
 }
-HEADLINES = [("FEU", method) for method in _MEANS["FEU"]]
+PUBLISHED |= {(s, "IRM, bootstrapped"): PUBLISHED[s, "IRM"] for s in _MEANS}
+HEADLINES = [(s, m) for s in ("FEU", "FOU") for m in (*_MEANS[s], "IRM, bootstrapped")]
 HEADLINE_MEASURES = list(MEASURES)
 
 
-def make_irm(weight):
+def make_irm(weight, n_before=150, n_iterations=1500):
     return IRMRegressor(
         hidden_layer_sizes=(),
         penalty_weight=weight,
         # Nearly least squares first: from 0 the weight would not find its way out.
-        penalty_anneal_iters=150,
+        penalty_anneal_iters=n_before,
         alpha=0.0,
         normalize_y=False,
         learning_rate_init=0.1 / SCALE,
         batch_size=None,
-        max_iter=1500,
+        max_iter=n_iterations,
     )
 
 
@@ -130,9 +142,9 @@ def icp(X, y, groups):
         return InvariantCausalPrediction(fit_intercept=False).fit(X, y, groups).coef_
 
 
-def irm(X, y, groups):
+def irm(X, y, groups, weight=WEIGHT, n_iterations=(150, 1500)):
     X, y, back = prepare(X, y)
-    return back @ make_irm(WEIGHT).fit(X, y, groups=groups).coef_
+    return back @ make_irm(weight, *n_iterations).fit(X, y, groups=groups).coef_
 
 
 def irm_selected(X, y, groups):
@@ -146,18 +158,36 @@ def irm_selected(X, y, groups):
     return back @ models[int(np.argmin(errors))].coef_
 
 
+def irm_bootstrapped(X, y, groups):
+    coefs = []
+    for sample in range(N_BOOTSTRAP):
+        drawn = resample(X, y, groups, stratify=groups, random_state=sample)
+        coefs.append(irm(*drawn, weight=BOOTSTRAP_WEIGHT, n_iterations=(100, 800)))
+    return geometric_median(np.array(coefs))
+
+
+def geometric_median(points):
+    """Return the point with the least sum of distances, by Weiszfeld's iterations."""
+    center = np.median(points, axis=0)
+    for _ in range(100):
+        distances = np.linalg.norm(points - center, axis=1)
+        center = np.average(points, axis=0, weights=1.0 / (distances + 1e-12))
+    return center
+
+
 METHODS = {
     "least squares": least_squares,
     "ICP": icp,
     "IRM": irm,
     "IRM, selected": irm_selected,
+    "IRM, bootstrapped": irm_bootstrapped,
 }
 
 
 def jobs(scale: str) -> list[Job]:
     """Return every setting, method and seed."""
     seeds = range(FIRST_SEED, FIRST_SEED + N_REPETITIONS[scale])
-    methods = list(METHODS) if scale == "paper" else ["least squares", "ICP", "IRM"]
+    methods = [m for m in METHODS if scale == "paper" or m != "IRM, selected"]
     return [Job(s, m, seed) for s in _MEANS for m in methods for seed in seeds]
 
 

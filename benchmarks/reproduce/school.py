@@ -30,8 +30,8 @@ does not, since a school's own machine is less shrunk to 0. It is so for any C u
 1000, with 28 % at least. Nor do these bring both columns about: features standardised
 or scaled to [0, 1], with or without the constant, without those that are not binary; a
 target that is centred or standardised; training on a quarter or half of the rows. What
-made the difference we could not find; the splits were others as well. Bayesian task clustering (Bakker and Heskes, 2003) is
-published with 29.5 %.
+made the difference we could not find; the splits were others as well. Bayesian task
+clustering (Bakker and Heskes, 2003) is published with 29.5 %.
 """
 
 import warnings
