@@ -139,7 +139,7 @@ def clean_features(
             kinds[name] = "category"
     for reason, names in {
         "with one value or none": [c for c in plain if c not in cleaned.columns],
-        "that only number or name the rows": names_rows,
+        "that only name the rows": names_rows,
         "whose fields are lists or tables": nested,
     }.items():
         if names:
@@ -147,11 +147,29 @@ def clean_features(
     return pd.DataFrame(columns, index=frame.index), kinds
 
 
+def counts_rows(column: pd.Series) -> bool:
+    """Tell whether a column counts the rows.
+
+    Parameters
+    ----------
+    column : Series
+        A column of the whole table: of some rows it would no longer count them.
+
+    Returns
+    -------
+    bool
+        Whether it holds integers, each one more than the last.
+    """
+    return (
+        pd.api.types.is_integer_dtype(column.dtype)
+        and not column.isna().any()
+        and bool((np.diff(column) == 1).all())
+    )
+
+
 def _names_rows(column: pd.Series) -> bool:
-    """Tell whether a column counts the rows, or is text that is different in each."""
+    """Tell whether a column is text that is different in each row."""
     values = column.dropna()
-    if pd.api.types.is_integer_dtype(column.dtype):
-        return len(values) == len(column) and bool((np.diff(values) == 1).all())
     if pd.api.types.is_numeric_dtype(column.dtype):
         return False
     if pd.api.types.is_datetime64_any_dtype(column.dtype):

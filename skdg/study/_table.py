@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from skdg.study._columns import clean_features, clean_target
+from skdg.study._columns import clean_features, clean_target, counts_rows
 from skdg.study._errors import StudyError, unknown_name
 
 # Whole numbers with at most this many values are taken for classes.
@@ -130,6 +130,12 @@ def prepare_table(
     notices: list[str] = []
     frame = frame.drop(columns=[c for c in drop if c not in (target, domain)])
     target_column = clean_target(frame[target])
+    counting = [c for c in frame if c not in (target, domain) and counts_rows(frame[c])]
+    if counting:
+        notices.append(
+            f"Columns that only count the rows left out: {', '.join(counting)}."
+        )
+        frame = frame.drop(columns=counting)
     for name, column in ((target, target_column), (domain, frame[domain])):
         missing = column.isna().to_numpy()
         if missing.all():

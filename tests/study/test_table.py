@@ -78,7 +78,8 @@ def test_useless_columns_are_left_out_with_a_notice(mixed):
     assert not {"empty", "constant", "Unnamed: 0", "id", "tags"} & set(table.kinds)
     notices = " ".join(table.notices)
     assert "one value or none left out: empty, constant." in notices
-    assert "name the rows left out: Unnamed: 0, id." in notices
+    assert "only count the rows left out: Unnamed: 0." in notices
+    assert "only name the rows left out: id." in notices
     assert "lists or tables left out: tags." in notices
 
 
@@ -252,3 +253,13 @@ class TestErrors:
     def test_nothing_to_predict_from(self, mixed):
         with pytest.raises(StudyError, match="no column is left"):
             prepare(mixed[["price", "region"]])
+
+
+def test_row_numbers_are_left_out_even_if_some_rows_are(mixed):
+    mixed["number"] = np.arange(1, 161)
+    mixed.loc[::7, "price"] = np.nan
+    table = prepare_table(
+        mixed, title="t", target="price", domain="region", max_rows=25
+    )
+    assert "number" not in table.kinds
+    assert "Columns that only count the rows left out: number." in table.notices
