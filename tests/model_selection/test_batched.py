@@ -298,7 +298,5 @@ def test_size_of_batches_does_not_matter(at_once, monkeypatch):
 
 def test_nothing_to_fit():
     X, y, _ = make_data()
-    with pytest.raises(
-        ValueError, match="there are 2 candidates and 0 folds"
-    ):
+    with pytest.raises(ValueError, match="there are 2 candidates and 0 folds"):
         BatchedGridSearchCV(ERMClassifier(), {"alpha": [0.1, 1.0]}, cv=[]).fit(X, y)
