@@ -5,6 +5,7 @@
 import inspect
 import os
 import sys
+import zlib
 from pathlib import Path
 
 import skdg
@@ -24,6 +25,7 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
@@ -50,6 +52,44 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "min_reported_time": 1e9,
 }
+
+# Names of other projects that the pages refer to. Their inventories are read from the
+# network; without one the names below still are links.
+LINKED = {
+    "sklearn": (
+        "https://scikit-learn.org/stable",
+        "modules/generated/$.html",
+        ["LeaveOneGroupOut", "GroupShuffleSplit"],
+        "sklearn.model_selection.",
+    ),
+}
+
+
+def write_inventory(folder: Path, name: str) -> str:
+    """Write the inventory of the names in `LINKED`, and return its path."""
+    _, page, objects, prefix = LINKED[name]
+    lines = [
+        f"{prefix}{each} py:class 1 {page.replace('$', prefix + each)} -"
+        for each in objects
+    ]
+    head = f"# Sphinx inventory version 2\n# Project: {name}\n# Version: \n"
+    head += "# The remainder of this file is compressed using zlib.\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.inv"
+    path.write_bytes(head.encode() + zlib.compress("\n".join([*lines, ""]).encode()))
+    return str(path)
+
+
+intersphinx_mapping = {
+    name: (
+        address,
+        (None, write_inventory(Path(__file__).parent / "_build" / "inventories", name)),
+    )
+    for name, (address, *_) in LINKED.items()
+}
+intersphinx_timeout = 5
+# Button copies the code, and neither prompts nor output.
+copybutton_exclude = ".linenos, .gp, .go"
 
 PARTS = {
     "skdg.multitask": "Shared parameters or representations",

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from skdg._registry import ESTIMATORS
+
 DOC = Path(__file__).parents[1] / "doc"
 # The gallery leaves a page of its own here when the documentation was built.
-PAGES = sorted(set(DOC.glob("*.rst")) - {DOC / "sg_execution_times.rst"})
+BUILT = {DOC / "sg_execution_times.rst"}
+PAGES = sorted({*DOC.glob("*.rst"), *DOC.glob("guide/*.rst")} - BUILT)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -18,8 +21,17 @@ def test_examples_of_a_page_give_what_it_says(page):
     assert doctest.testfile(str(page), module_relative=False).failed == 0
 
 
-def test_the_index_names_every_page():
-    index = (DOC / "index.rst").read_text(encoding="utf-8")
-    named = set(re.findall(r"^   ([\w/]+)$", index, re.MULTILINE))
-    pages = {page.stem for page in PAGES if page.stem != "index"}
+def test_a_table_of_contents_names_every_page():
+    # What is in the guide, the page of the families names.
+    tables = [DOC / "index.rst", DOC / "domains.rst"]
+    contents = "".join(page.read_text(encoding="utf-8") for page in tables)
+    named = set(re.findall(r"^   ([\w/]+)$", contents, re.MULTILINE))
+    pages = {str(page.relative_to(DOC).with_suffix("")) for page in PAGES} - {"index"}
     assert named == pages | {"auto_examples/index", "api/index", "evidence/index"}
+
+
+def test_the_guide_names_every_estimator():
+    text = "".join(page.read_text(encoding="utf-8") for page in DOC.glob("guide/*.rst"))
+    for name in ESTIMATORS:
+        method = re.sub("(Classifier|Regressor)$", "", name)
+        assert re.search(rf"\b{method}(Classifier|Regressor)?\b", text), name
