@@ -30,7 +30,8 @@ th, td { padding: 0.2rem 0.6rem; text-align: right; border-bottom: 1px solid #cc
 td { white-space: nowrap; font-variant-numeric: tabular-nums; }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0;
   background: #fff; }
-.words td { text-align: left; white-space: normal; }
+.words th, .words td { text-align: left; white-space: normal; vertical-align: top; }
+.words td:last-child { min-width: 20rem; }
 .pictures { display: flex; flex-wrap: wrap; gap: 1rem; }
 img { max-width: 100%; height: auto; }
 .warning { color: #a00; font-weight: bold; }
@@ -97,13 +98,7 @@ def page(
         body.append("</div>")
         body.append(_table(_domain_cells(frame, rule, sign)))
     body.append(f"<p>{escape(LEGEND)} {escape(_PICTURES)}</p>")
-    failed = frame[frame["error"] != ""]
-    failed = failed.drop_duplicates(["estimator", "domain", "seed", "candidate"])
-    if len(failed):
-        columns = ["estimator", "domain", "seed", "candidate", "parameters", "error"]
-        cells = [columns, *failed[columns].to_numpy().tolist()]
-        body.append(f"<h2>Fits that failed: {len(failed)}</h2>")
-        body.append(_table(cells, words=True))
+    body.append(_failures(frame[frame["error"] != ""]))
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -126,6 +121,22 @@ def _table(cells: list[list], *, words: bool = False) -> str:
         rows.append(f"<tr>{content}</tr>")
     kind = "wide words" if words else "wide"
     return f'<div class="{kind}"><table>{"".join(rows)}</table></div>'
+
+
+def _failures(failed: "pd.DataFrame") -> str:
+    """Return how many fits failed, and one of each estimator and kind of error."""
+    failed = failed.drop_duplicates(["estimator", "domain", "seed", "candidate"])
+    if failed.empty:
+        return ""
+    cells: list[list] = [["estimator", "fits", "one of them", "parameters", "error"]]
+    kind = failed["error"].str.partition(":")[0]
+    for _, rows in failed.groupby([failed["estimator"], kind], sort=False):
+        first = rows.iloc[0]
+        where = f"{first['domain']}, seed {first['seed']}"
+        cells.append(
+            [first["estimator"], len(rows), where, first["parameters"], first["error"]]
+        )
+    return f"<h2>Fits that failed: {len(failed)}</h2>{_table(cells, words=True)}"
 
 
 def _domain_cells(frame: "pd.DataFrame", rule: str, sign: int) -> list[list]:

@@ -9,6 +9,7 @@ from itertools import combinations
 from typing import Any
 
 from joblib import Parallel, delayed
+from joblib.parallel import get_active_backend
 
 from skdg.study._fit import Fit, run_fit
 
@@ -85,9 +86,14 @@ def run_fits(
     """
     queued = [task for task in tasks if _on_accelerator(task[1])]
     left = {task[0]: task for task in tasks if not _on_accelerator(task[1])}
+    # Some backends, such as Spark's, give all results at the end; workers still write
+    # theirs at once.
+    backend, _ = get_active_backend()
+    as_ready = getattr(backend, "supports_return_generator", False)
+    return_as = "generator_unordered" if as_ready else "list"
     while left:
         n_before = len(left)
-        parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+        parallel = Parallel(n_jobs=n_jobs, return_as=return_as)
         try:
             for fit, row in parallel(delayed(run_fit)(*t) for t in [*left.values()]):
                 del left[fit]

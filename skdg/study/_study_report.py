@@ -76,7 +76,7 @@ def study_progress(
                 # Fits of an earlier run tell nothing about the speed of this one.
                 bar.reset(task, total=n_fits, completed=n_done)
             else:
-                bar.update(task, advance=1, description=_name(row))
+                bar.update(task, advance=1, description=_step(row))
 
         yield advance
 
@@ -101,17 +101,18 @@ class _Log:
             left = passed / (n_done - self._n_known) * (n_fits - n_done)
             self._console.print(
                 f"{n_done} of {n_fits} fits done, {_clock(passed)} passed, "
-                f"{_clock(left)} left; last {_name(row)}",
+                f"{_clock(left)} left; last {_what(row)}",
                 markup=False,
             )
             self._told = now
 
 
-def _name(row: Any) -> str:
-    return (
-        f"{row['estimator']} without {' and '.join(row['held_out'])}, seed "
-        f"{row['seed']}, candidate {row['candidate']}"
-    )
+def _what(row: Any) -> str:
+    return f"{row['estimator']} without {' and '.join(row['held_out'])}"
+
+
+def _step(row: Any) -> str:
+    return f"{_what(row)}, seed {row['seed']}, candidate {row['candidate']}"
 
 
 def _clock(seconds: float) -> str:

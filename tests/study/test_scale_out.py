@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 from distributed import Client, LocalCluster
 from joblib.externals.loky import get_reusable_executor
+from joblib.parallel import ThreadingBackend
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from skdg.study import run_study
 
@@ -98,6 +100,19 @@ def test_fits_of_a_lost_process_run_again(alone, tmp_path):
     with pytest.warns(RuntimeWarning, match="A worker was lost"):
         result = study(tmp_path, callback=kill_one_process, n_jobs=2)
     assert killed
+    assert_same(result, alone)
+
+
+def test_a_backend_that_gives_all_results_at_the_end(alone, tmp_path):
+    class AtTheEnd(ThreadingBackend):
+        supports_return_generator = False
+
+    joblib.register_parallel_backend("at the end", AtTheEnd)
+    with (
+        joblib.parallel_config("at the end", n_jobs=2),
+        threadpool_limits(1),
+    ):
+        result = study(tmp_path)
     assert_same(result, alone)
 
 
