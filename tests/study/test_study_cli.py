@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 import io
 import json
+from concurrent.futures import BrokenExecutor
 
 import numpy as np
 import pandas as pd
@@ -187,6 +188,33 @@ def test_a_study_in_which_all_fails_says_so(study, monkeypatch, tmp_path):
     assert status == 1
     assert "Ridge failed, first without east: ArithmeticError: no [way]" in out
     assert "no fit came to its end" in err
+
+
+def test_processes_that_die_leave_what_is_done_and_a_word(study, monkeypatch, tmp_path):
+    class Broken:
+        def __init__(self, **options):
+            pass
+
+        def __call__(self, tasks):
+            function, arguments, options = next(iter(tasks))
+            yield function(*arguments, **options)
+            raise BrokenExecutor
+
+    monkeypatch.setattr("skdg.study._schedule.Parallel", Broken)
+    with pytest.warns(RuntimeWarning, match="A worker was lost"):
+        status, _, err = study(*PRICE, "--seeds", "1", names="dummy")
+    assert status == 0  # each time one fit came to its end
+    assert err == ""
+
+    class Dead(Broken):
+        def __call__(self, tasks):
+            raise BrokenExecutor
+
+    monkeypatch.setattr("skdg.study._schedule.Parallel", Dead)
+    status, _, err = study(*PRICE, names="dummy", output=tmp_path / "dead")
+    assert status == 2
+    assert "a worker process died, perhaps for want of memory" in err
+    assert "0 fits are kept" in err
 
 
 def test_progress_on_a_terminal_tells_each_fit_and_the_time_left():
