@@ -35,8 +35,11 @@ html_theme = "pydata_sphinx_theme"
 html_theme_options = {
     "logo": {"text": "skdg"},
     "show_prev_next": False,
+    "header_links_before_dropdown": 4,
     "github_url": "https://github.com/skdg/skdg",
 }
+# The column on the left would be empty beside pages that have none below them.
+html_sidebars = {"*": []}
 # What classes inherit from scikit-learn refers to pages of its documentation.
 suppress_warnings = ["ref.ref", "ref.term"]
 autosummary_generate = True
