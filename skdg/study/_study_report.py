@@ -25,6 +25,8 @@ from skdg.study._measures import spoken
 from skdg.study._result import REFERENCE, StudyResult
 from skdg.study._words import LEGEND, conclusion, summary_cells
 
+_WIDE = 100
+_ONLY_WIDE = ("± seeds", "at", "rank")
 # A log gets a line this often, in seconds.
 _LOG_EVERY = 15.0
 # Estimators take turns, some of them slow: the speed is that of this many seconds.
@@ -144,14 +146,22 @@ def show_summary(console: Console, result: StudyResult, test: str) -> None:
             title_justify="left",
             box=box.SIMPLE_HEAD,
             pad_edge=False,
+            padding=(0, 1, 0, 0),
         )
         head, *cells = summary_cells(part, sign)
-        for name in head:
+        # A narrow terminal would cut digits off; the page has all columns.
+        left_out = _ONLY_WIDE if console.width < _WIDE else ()
+        places = [place for place, name in enumerate(head) if name not in left_out]
+        for place in places:
+            # Heads of two lines leave more room.
             shown.add_column(
-                name, justify="left" if name in ("estimator", "at") else "right"
+                head[place].replace(" ", "\n").replace("in-", "in-\n"),
+                justify="left" if head[place] in ("estimator", "at") else "right",
+                no_wrap=head[place] != "at",
+                overflow="fold",
             )
         for row in cells:
-            shown.add_row(*(escape(str(cell)) for cell in row))
+            shown.add_row(*(escape(str(row[place])) for place in places))
         console.print()
         console.print(shown)
         console.print(conclusion(part, REFERENCE), markup=False)

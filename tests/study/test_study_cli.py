@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from skdg.study import main
-from skdg.study._study_report import study_progress
+from skdg.study import StudyResult, main
+from skdg.study._fit import Fit
+from skdg.study._study_report import show_summary, study_progress
+from skdg.study._words import digits
 
 PRICE = ["--target", "price", "--domain", "region"]
 
@@ -228,6 +230,41 @@ def test_progress_on_a_terminal_tells_each_fit_and_the_time_left():
     assert "[ERM] without north, seed 0, candidate 3" in shown
     assert "5/10" in shown
     assert "left:" in shown
+
+
+@pytest.mark.parametrize("width", [80, 110])
+def test_no_digit_is_cut_off_where_there_is_little_room(width):
+    names = ["MultiTaskLinearRegressor", "ERM"]
+    rows = {
+        Fit(name, (d,), seed, 0): {
+            "in_domain": -10000.0 - d,
+            "unseen": [-20000.0 - 7 * d - seed - 10 * place],
+            "seconds": 1.0,
+            "parameters": {},
+            "error": "",
+        }
+        for place, name in enumerate(names)
+        for d in range(6)
+        for seed in range(2)
+    }
+    domains = np.array([f"a domain of some length, {d}" for d in range(6)])
+    scoring = "neg_root_mean_squared_error"
+    result = StudyResult(rows, domains, names, ["training-domain"], scoring)
+    screen = io.StringIO()
+    show_summary(Console(file=screen, width=width), result, "wilcoxon")
+    lines = screen.getvalue().splitlines()
+    assert all(len(line) <= width for line in lines)
+    shown = next(line.split() for line in lines if line.startswith(f" {names[0]}"))
+    part = result.summary().loc[("training-domain", names[0])]
+    for value, count in (
+        (-part["unseen"], 4),
+        (part["se_domains"], 2),
+        (-part["worst"], 4),
+        (-part["in_domain"], 4),
+        (part["gain"], 2),
+        (part["p_holm"], 2),
+    ):
+        assert digits(value, count) in shown
 
 
 def test_help(capsys):
