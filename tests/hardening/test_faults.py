@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What goes wrong around a fit: interrupts, other threads, workers, little memory."""
 
+import gc
 import multiprocessing
 import os
 import pickle
@@ -142,7 +143,19 @@ def test_workers_fit_the_same_models(start_method):
     assert result.returncode == 0, result.stderr
 
 
-# Too little memory
+# Many fits, and too little memory
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_fits_leave_nothing_behind(name):
+    counts = []
+    for _ in range(3):
+        for seed in range(5):
+            fitted_output(name, seed)
+        gc.collect()
+        counts.append(len(gc.get_objects()))
+    # What is kept once, such as a compiled pattern, is kept in the first rounds.
+    assert counts[2] - counts[1] < 5
 
 
 LACKING = [
