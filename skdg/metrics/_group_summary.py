@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What the scores of the domains come to, and how bad the worst may be."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -42,6 +42,13 @@ class GroupSummary:
         What a tenth of the domains is worse than: the 10th percentile of scores, the
         90th of errors.
 
+    in_domain : float or None
+        Mean of the scores of the domains that were seen in training; None if there are
+        none, or it was not told which these are.
+
+    unseen : float or None
+        Mean of the scores of the others; None as well.
+
     worst_bound : float
         Confidence bound: the true score of the worst domain is not worse than this,
         with probability `confidence_level` at least.
@@ -56,6 +63,8 @@ class GroupSummary:
     worst_domain: Hashable
     gap: float
     percentile_10: float
+    in_domain: float | None
+    unseen: float | None
     worst_bound: float
     confidence_level: float
 
@@ -64,6 +73,7 @@ class GroupSummary:
     {
         "metric": [callable],
         "greater_is_better": ["boolean", None],
+        "seen": ["array-like", set, None],
         "confidence_level": [Interval(Real, 0, 1, closed="neither")],
         "n_resamples": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
@@ -77,6 +87,7 @@ def group_summary(
     groups: Any,
     metric: Callable[..., float] = accuracy_score,
     greater_is_better: bool | None = None,
+    seen: Collection[Hashable] | None = None,
     sample_weight: Any = None,
     confidence_level: float = 0.95,
     n_resamples: int = 999,
@@ -102,6 +113,10 @@ def group_summary(
     greater_is_better : bool, default=None
         Whether more of `metric` is better; None tells it from the name, as
         :func:`worst_group_score` does.
+
+    seen : collection of labels, default=None
+        The domains that the model was trained on, to tell its scores on them from those
+        on others. Rows of these domains should be such that it was not fitted to them.
 
     sample_weight : array-like of shape (n_samples,), default=None
         Weight of each row, passed to `metric`. A domain whose rows all have weight 0 is
@@ -162,6 +177,9 @@ def group_summary(
     (0.75, 0.5, 'Chur', 0.5)
     >>> round(summary.worst_bound, 3)
     0.098
+    >>> summary = group_summary(y_true, y_pred, groups=groups, seen=["Bern"])
+    >>> summary.in_domain, summary.unseen
+    (1.0, 0.5)
     """
     better = _direction(metric) if greater_is_better is None else greater_is_better
     scores = group_scores(
@@ -215,6 +233,18 @@ def group_summary(
         worst_domain=list(scores)[int(position(values))],
         gap=float(np.max(values) - np.min(values)),
         percentile_10=float(np.percentile(values, 10 if better else 90)),
+        in_domain=_mean(scores, seen, is_seen=True),
+        unseen=_mean(scores, seen, is_seen=False),
         worst_bound=float(worst(bounds)),
         confidence_level=float(confidence_level),
     )
+
+
+def _mean(
+    scores: dict[Hashable, float], seen: Collection[Hashable] | None, *, is_seen: bool
+) -> float | None:
+    """Return the mean over the domains that were seen, or over the others."""
+    if seen is None:
+        return None
+    own = [score for label, score in scores.items() if (label in seen) == is_seen]
+    return float(np.mean(own)) if own else None

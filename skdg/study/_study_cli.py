@@ -4,6 +4,7 @@
 
 import argparse
 import sys
+import warnings
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,7 +158,9 @@ def run(arguments: argparse.Namespace) -> int:
     }
     show_table(console, table, lines)
     try:
-        with study_progress(console, n_jobs) as callback:
+        with study_progress(console, n_jobs) as callback, warnings.catch_warnings():
+            # A worker that has grown, for it loaded torch, is replaced: no news.
+            warnings.filterwarnings("ignore", message="A worker stopped while some")
             result = run_study(
                 estimators,
                 X,

@@ -29,6 +29,17 @@ def test_numbers_by_hand():
     assert summary.percentile_10 == pytest.approx(0.25 + 0.3 * 0.5, abs=1e-15)
 
 
+def test_domains_seen_and_unseen():
+    hits, sizes = [9, 3, 10, 2], [10, 4, 10, 8]
+    for seen in ([0, 2], {0, 2}, np.array([2, 0, 7])):
+        summary = of_accuracies(hits, sizes, seen=seen)
+        assert summary.in_domain == pytest.approx((0.9 + 1.0) / 2, abs=1e-15)
+        assert summary.unseen == pytest.approx((0.75 + 0.25) / 2, abs=1e-15)
+    assert of_accuracies(hits, sizes).in_domain is None
+    assert of_accuracies(hits, sizes).unseen is None
+    assert of_accuracies(hits, sizes, seen=[0, 1, 2, 3]).unseen is None
+
+
 def test_errors_turn_the_direction():
     y_true, groups = np.zeros(6), ["a", "a", "b", "b", "c", "c"]
     y_pred = np.array([1.0, 1.0, 3.0, 3.0, 2.0, 2.0])

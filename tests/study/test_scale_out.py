@@ -63,8 +63,8 @@ def test_a_worker_of_a_cluster_is_killed_and_the_table_is_the_same(alone, tmp_pa
     killed = []
 
     def kill_one_worker(n_done, n_fits, row):
-        if n_done >= n_fits // 4 and not killed:
-            busy = [worker for worker, tasks in client.processing().items() if tasks]
+        busy = [worker for worker, tasks in client.processing().items() if tasks]
+        if n_done >= n_fits // 4 and busy and not killed:
             killed.extend(client.run(os.getpid, workers=busy[:1]).values())
             os.kill(killed[0], signal.SIGKILL)
 
@@ -73,7 +73,7 @@ def test_a_worker_of_a_cluster_is_killed_and_the_table_is_the_same(alone, tmp_pa
             n_workers=3,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            dashboard_address=":0",
             host="127.0.0.1",
             local_directory=tmp_path,
             memory_limit=0,
