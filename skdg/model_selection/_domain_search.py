@@ -17,7 +17,12 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import UNUSED, get_routing_for_object
 
 from skdg.base import DomainEstimator
-from skdg.exceptions import OracleSelectionWarning, SingleDomainWarning
+from skdg.exceptions import (
+    OracleSelectionWarning,
+    OrdinarySearchWarning,
+    SingleDomainWarning,
+)
+from skdg.model_selection._batched_search import BatchedGridSearchCV
 from skdg.model_selection._best_estimator import BestEstimator
 from skdg.model_selection._rules import scorer_of, splits_of
 from skdg.model_selection._search_space import search_space
@@ -75,7 +80,8 @@ class DomainSearchCV(BestEstimator, DomainEstimator):
 
     n_jobs : int, default=None
         Number of fits at the same time; None is one, unless a
-        :func:`joblib.parallel_config` says otherwise.
+        :func:`joblib.parallel_config` says otherwise. Networks train side by side
+        whatever it is, see :class:`BatchedGridSearchCV`.
 
     error_score : "raise" or float, default=np.nan
         Score of a candidate whose fit fails; "raise" raises its error instead.
@@ -248,7 +254,7 @@ class DomainSearchCV(BestEstimator, DomainEstimator):
         with self._unchanged_on_error():
             domains, codes = self._encode_domains(X, groups)
             rng = check_random_state(self.random_state)
-            search = GridSearchCV(
+            search = BatchedGridSearchCV(
                 self.estimator,
                 self._candidates(rng),
                 scoring=scorer_of(test, self.scoring),
@@ -257,6 +263,8 @@ class DomainSearchCV(BestEstimator, DomainEstimator):
                 error_score=self.error_score,
             )
             with warnings.catch_warnings():
+                # Any estimator is welcome here, side by side or not.
+                warnings.simplefilter("ignore", OrdinarySearchWarning)
                 if len(domains) == 1:  # told already
                     warnings.simplefilter("ignore", SingleDomainWarning)
                 # Only with routing do groups reach the fits and the scorer.
