@@ -416,7 +416,7 @@ def test_solver_that_stops_short_warns_with_the_gap(coupling, Estimator):
 def test_solver_that_cannot_is_an_error_with_its_words():
     X, y, groups = tasks()
     model = MultiTaskLinearRegressor(coupling="low_rank", solver="PIQP")
-    with pytest.raises(RuntimeError, match="PIQP failed.*(not solve|no conic)"):
+    with pytest.raises(RuntimeError, match=r"PIQP failed.*(not solve|no conic)"):
         model.fit(X, y, groups=groups)
     model.set_params(solver="magic")
     with pytest.raises(ValueError, match="solver='magic' is not a solver"):
