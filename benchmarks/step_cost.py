@@ -84,10 +84,10 @@ def plain(X, y, n_steps_of):
     return step
 
 
-def ours(name, X, y, groups):
+def ours(name, X, y, groups, hidden=HIDDEN, **params):
     """Return a function that takes a step of a method, as its fit does."""
     classifier = f"{name}Classifier"
-    params = {"hidden_layer_sizes": HIDDEN, "learning_rate_init": 1e-3}
+    params |= {"hidden_layer_sizes": hidden, "learning_rate_init": 1e-3}
     model = getattr(skdg, classifier)(random_state=0, **params)
     if name == "EQRM":
         model.set_params(burn_in_iters=0)
