@@ -76,9 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     parser, run = _parser, _run
     if argv[:1] == ["study"]:
-        from skdg.study import _study_cli
+        from skdg.study._study_cli import make_parser, run_command
 
-        argv, parser, run = argv[1:], _study_cli.make_parser, _study_cli.run
+        argv, parser, run = argv[1:], make_parser, run_command
     try:
         arguments = parser().parse_args(argv)
     except SystemExit as stop:  # argparse has said why

@@ -105,7 +105,7 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run_command(arguments: argparse.Namespace) -> int:
     """Run the study, and show and write what came out.
 
     Parameters
@@ -244,13 +244,15 @@ def _check_folder(folder: Path, *, resume: bool) -> None:
             f"{folder} holds a study already, with {_count_fits(folder)} fits done. Go "
             f"on with it by --resume, or choose another --output."
         )
+    fits = folder / "fits"
+    made = [path for path in (fits, folder) if not path.exists()]
     try:
-        (folder / "fits").mkdir(parents=True, exist_ok=True)
-        probe = folder / "fits" / "probe.part"
+        fits.mkdir(parents=True, exist_ok=True)
+        probe = fits / "probe.part"
         probe.touch()
         probe.unlink()
-        if not (folder / "study.json").exists():  # nothing is begun yet
-            (folder / "fits").rmdir()
+        for path in made:  # a mistake in the arguments leaves nothing behind
+            path.rmdir()
     except OSError as error:
         raise StudyError(f"cannot write to {folder}: {error.strerror}.") from None
 

@@ -159,7 +159,7 @@ def test_mistakes(study, mixed, tmp_path, arguments, change, words):
     assert err.startswith("python -m skdg: error: ")
     assert words in err
     assert err.count("\n") == 1
-    assert not (tmp_path / "out" / "study.json").exists()
+    assert not (tmp_path / "out").exists()
 
 
 def test_rows_and_domains_are_left_out_when_told(study, mixed, tmp_path):
@@ -179,6 +179,14 @@ def test_a_folder_that_cannot_be_written(study, tmp_path):
     status, _, err = study(*PRICE, output=tmp_path / "file" / "out")
     assert status == 2
     assert "cannot write to" in err
+
+
+def test_fits_of_an_unknown_study_are_refused(study, tmp_path):
+    (tmp_path / "out" / "fits").mkdir(parents=True)
+    (tmp_path / "out" / "fits" / "one.json").write_text("{}", encoding="utf-8")
+    status, _, err = study(*PRICE, names="dummy")
+    assert status == 2
+    assert "study.json is missing or damaged" in err
 
 
 def test_a_study_in_which_all_fails_says_so(study, monkeypatch, tmp_path):
