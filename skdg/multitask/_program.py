@@ -32,7 +32,8 @@ def run_program(program: Any, solver: str, options: dict[str, Any]) -> None:
             program.solve(solver=solver, ignore_dpp=True, warm_start=False, **options)
     except cvxpy.SolverError as error:
         raise RuntimeError(
-            f"{solver} failed on the multi-task problem and left no solution: {error}"
+            f"{solver} failed on the multi-task problem and left no solution: {error} "
+            f"Standardise X, if its columns are of very different sizes."
         ) from error
     if program.status not in (
         cvxpy.OPTIMAL,
