@@ -112,7 +112,7 @@ def search(rounds):
     ]
     for name, hidden, n_jobs, aim in cases:
         model = getattr(skdg, f"{name}Classifier")(hidden_layer_sizes=hidden)
-        model.set_params(random_state=0)
+        model.set_params(random_state=0, max_iter=80 if hidden else 160)
         grid = {"alpha": np.logspace(-5, -1, 60)}
         given = {"cv": LeaveOneGroupOut(), "refit": False}
         pair = [
