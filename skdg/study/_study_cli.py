@@ -7,7 +7,7 @@ import sys
 import warnings
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from skdg.study._arguments import (
     add_table_arguments,
@@ -18,9 +18,6 @@ from skdg.study._arguments import (
     split_names,
 )
 from skdg.study._errors import StudyError, require_packages, unknown_name
-
-if TYPE_CHECKING:
-    pass
 
 _DESCRIPTION = """\
 Hold out one domain after the other, tune each estimator on the others, and score it on
