@@ -14,7 +14,8 @@ from skdg._training.batch import DomainBatch
 from skdg._training.penalized import PenalizedEstimator
 from skdg._training.steps import RiskStep, Step
 from skdg._training.tasks import NetworkClassifier, NetworkRegressor
-from skdg.alignment._distances import coral_distance, mmd_distance
+from skdg.alignment._coral_distance import coral_distance
+from skdg.alignment._mmd_distance import mmd_distance
 
 
 def split_distance(batch: DomainBatch, first: Tensor, distance: str) -> Tensor:
@@ -40,13 +41,7 @@ def split_distance(batch: DomainBatch, first: Tensor, distance: str) -> Tensor:
 class RandomSplitPenalty:
     """The distance between two parts of a batch that mix the domains at random.
 
-    Parameters
-    ----------
-    distance : {"coral", "mmd"}
-        Which distance.
-
-    random_state : RandomState
-        Source of the splits.
+    `distance` is "coral" or "mmd", and `random_state` the source of the splits.
     """
 
     def __init__(self, distance: str, random_state: np.random.RandomState) -> None:

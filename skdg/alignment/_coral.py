@@ -10,7 +10,7 @@ from skdg._training.batch import DomainBatch
 from skdg._training.penalized import PenalizedEstimator
 from skdg._training.steps import RiskStep, Step
 from skdg._training.tasks import NetworkClassifier, NetworkRegressor
-from skdg.alignment._distances import coral_distance
+from skdg.alignment._coral_distance import coral_distance
 
 
 def coral_penalty(batch: DomainBatch) -> Tensor:

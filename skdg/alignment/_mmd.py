@@ -15,7 +15,7 @@ from skdg._training.batch import DomainBatch
 from skdg._training.penalized import PenalizedEstimator
 from skdg._training.steps import RiskStep, Step
 from skdg._training.tasks import NetworkClassifier, NetworkRegressor
-from skdg.alignment._distances import mmd_distance
+from skdg.alignment._mmd_distance import mmd_distance
 
 
 def mmd_penalty(batch: DomainBatch, bandwidth: str = "mean") -> Tensor:

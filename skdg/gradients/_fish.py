@@ -22,13 +22,7 @@ from skdg._training.tasks import NetworkClassifier, NetworkRegressor
 class FishStep(RiskStep):
     """One step per domain in random order, then part of the way to where they led.
 
-    Parameters
-    ----------
-    rate : float or ndarray of shape (n_models,)
-        Part of the way.
-
-    orders : RandomState
-        Source of the order of domains.
+    `rate` is the part of the way, of each model if there are several.
     """
 
     def __init__(self, rate: Any, orders: np.random.RandomState) -> None:

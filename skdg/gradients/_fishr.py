@@ -38,10 +38,7 @@ def head_gradient_variances(batch: DomainBatch) -> Tensor:
 class FishrPenalty:
     """Spread over domains of the gradients' variances, or of running averages of them.
 
-    Parameters
-    ----------
-    ema : float or ndarray of shape (n_models,)
-        Share of the past in the running averages; 0 for none.
+    `ema` is the share of the past in the averages, of each model if there are several.
     """
 
     # Of what it remembers, each model has its own.

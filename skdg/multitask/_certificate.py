@@ -5,8 +5,9 @@
 import numpy as np
 
 from skdg.multitask._coupling import Coupling
-from skdg.multitask._problem import Solution, TaskProblem
+from skdg.multitask._problem import TaskProblem
 from skdg.multitask._row_loss import LogisticLoss, RowLoss
+from skdg.multitask._solution import Solution
 
 
 def certify(

@@ -17,14 +17,10 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skdg.multitask._certificate import certify
 from skdg.multitask._coupling import Coupling
-from skdg.multitask._problem import (
-    GAP_TO_WARN_OF,
-    Solution,
-    TaskProblem,
-    gap_message,
-)
+from skdg.multitask._problem import TaskProblem
 from skdg.multitask._program import run_program
 from skdg.multitask._row_loss import LogisticLoss, RowLoss
+from skdg.multitask._solution import GAP_TO_WARN_OF, Solution, gap_message
 
 DEFAULT_CONVEX_SOLVER = "CLARABEL"
 # Near a corner of a norm rounding may drive the solver away again, which is a failure

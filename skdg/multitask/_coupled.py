@@ -11,9 +11,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skdg._dataclass import estimator
 from skdg.multitask._linear_base import _MultiTaskLinear
-from skdg.multitask._linear_solve import COUPLINGS, Model, choose_solver
-from skdg.multitask._problem import Solution, TaskProblem
+from skdg.multitask._linear_solve import COUPLINGS, Model
+from skdg.multitask._problem import TaskProblem
 from skdg.multitask._row_loss import LogisticLoss, RowLoss
+from skdg.multitask._solution import Solution
+from skdg.multitask._solver_choice import choose_solver
 from skdg.multitask._task_graph import check_graph
 
 
@@ -138,11 +140,5 @@ class _MultiTaskLinearModel(_MultiTaskLinear):
         graph = None
         if self.coupling == "graph":
             graph = check_graph(self.graph, self.domains_)[np.ix_(order, order)]
-        return Model(
-            problem,
-            self.coupling,
-            graph,
-            self.n_clusters,
-            self.solver_,
-            self.solver_options,
-        ).solve
+        solver = (self.solver_, self.solver_options)
+        return Model(problem, self.coupling, graph, self.n_clusters, *solver).solve

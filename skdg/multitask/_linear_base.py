@@ -17,8 +17,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdg._dataclass import estimator
 from skdg.base import DomainEstimator
-from skdg.multitask._problem import Solution, TaskProblem, with_ones
+from skdg.multitask._problem import TaskProblem, with_ones
 from skdg.multitask._row_tasks import number_tasks, row_tasks
+from skdg.multitask._solution import Solution
 
 
 @estimator
@@ -95,8 +96,7 @@ class _MultiTaskLinear(DomainEstimator):
         """
         kept = np.flatnonzero(weight > 0)
         present, order, codes = number_tasks(codes[kept])
-        self.domains_ = domains[present]
-        self.n_domains_ = len(present)
+        self.domains_, self.n_domains_ = domains[present], len(present)
         self.solver_ = self._choose_solver()
         problem = TaskProblem(
             with_ones(X[kept]) if self.fit_intercept else X[kept],
@@ -120,9 +120,8 @@ class _MultiTaskLinear(DomainEstimator):
         self.intercept_ = shared[:, n_features:].sum(axis=1)
         self.task_intercept_ = tasks[:, :, n_features:].sum(axis=2)
         figures = np.array([[s.objective, s.gap] for s in solutions]).T
-        self.objective_, self.dual_gap_ = (
-            figures if len(solutions) > 1 else figures[:, 0].tolist()
-        )
+        one = len(solutions) == 1
+        self.objective_, self.dual_gap_ = figures[:, 0].tolist() if one else figures
         self._after_fit(solutions, kept, weight[kept])
 
     def _after_fit(

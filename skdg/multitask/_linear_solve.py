@@ -1,6 +1,6 @@
 # Authors: The skdg developers
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which solver suits which loss and coupling: linear models of several tasks."""
+"""Linear models of several tasks: each problem by the way that suits it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from skdg.multitask._convex import DEFAULT_CONVEX_SOLVER, solve_convex
+from skdg.multitask._convex import solve_convex
 from skdg.multitask._coupling import Coupling
 from skdg.multitask._coupling_clustered import ClusteredCoupling
 from skdg.multitask._coupling_norms import (
@@ -24,37 +24,13 @@ from skdg.multitask._coupling_quadratic import (
 )
 from skdg.multitask._newton_graph import solve_graph
 from skdg.multitask._newton_mean import solve_mean
-from skdg.multitask._problem import Solution, TaskProblem
-from skdg.multitask._program import solver_name
+from skdg.multitask._problem import TaskProblem
 from skdg.multitask._quadratic_program import solve
 from skdg.multitask._row_loss import LogisticLoss, RowLoss
+from skdg.multitask._solution import Solution
+from skdg.multitask._solver_choice import NEWTON
 
 COUPLINGS = {"mean", "graph", "clustered", "low_rank", "joint_feature", "dirty"}
-SMOOTH = {"squared", "logistic"}
-NEWTON = "NEWTON"
-
-
-def choose_solver(solver: str, loss: str, coupling: str) -> str:
-    """Return the name of the solver for a loss and a coupling, or raise.
-
-    Parameters
-    ----------
-    solver : str
-        What the user chose; "auto" leaves the choice to this function.
-
-    loss, coupling : str
-        Names of the loss and the coupling.
-
-    Returns
-    -------
-    str
-        "NEWTON", or a solver that cvxpy knows.
-    """
-    if solver != "auto":
-        return solver_name(solver)
-    if coupling in ("mean", "graph") and loss in SMOOTH:
-        return NEWTON
-    return solver_name("auto" if coupling == "mean" else DEFAULT_CONVEX_SOLVER)
 
 
 @dataclass(frozen=True)
@@ -92,17 +68,12 @@ class Model:
     options: Mapping[str, Any] | None
 
     def solve(self, loss: RowLoss | LogisticLoss) -> Solution:
-        """Solve the problem for some targets.
+        """Return the solution for some targets, certified by its gap.
 
         Parameters
         ----------
         loss : RowLoss or LogisticLoss
             Targets and loss.
-
-        Returns
-        -------
-        Solution
-            Coefficients and dual values, certified by their gap.
         """
         if self.coupling == "mean":
             return self._solve_mean(loss)

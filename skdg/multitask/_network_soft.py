@@ -63,8 +63,7 @@ class TaskNetworks:
         dtype: torch.dtype,
         device: torch.device,
     ) -> None:
-        self._places = places
-        self._activation = ACTIVATIONS[activation]
+        self._places, self._activation = places, ACTIVATIONS[activation]
         start = torch.tensor(
             parameter_rows(state, np.argsort(places)), dtype=dtype, device=device
         )

@@ -16,13 +16,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skdg.multitask._certificate import certify
 from skdg.multitask._coupling import Coupling
-from skdg.multitask._problem import (
-    GAP_TO_WARN_OF,
-    Solution,
-    TaskProblem,
-    gap_message,
-)
+from skdg.multitask._problem import TaskProblem
 from skdg.multitask._row_loss import LogisticLoss, RowLoss
+from skdg.multitask._solution import GAP_TO_WARN_OF, Solution, gap_message
 
 _MAX_ITER = 100
 # Below this share of the objective a step is rounding.

@@ -8,8 +8,9 @@ from scipy.sparse.linalg import splu
 
 from skdg.multitask._coupling_quadratic import QuadraticCoupling
 from skdg.multitask._newton import finish, minimise, solve_scaled
-from skdg.multitask._problem import Solution, TaskProblem
+from skdg.multitask._problem import TaskProblem
 from skdg.multitask._row_loss import LogisticLoss, RowLoss
+from skdg.multitask._solution import Solution
 
 # Above this share of entries in the matrix a dense factorization is faster.
 _DENSE = 0.05

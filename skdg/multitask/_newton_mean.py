@@ -14,8 +14,9 @@ from scipy import sparse
 
 from skdg.multitask._coupling_quadratic import MeanCoupling
 from skdg.multitask._newton import finish, minimise, solve_scaled
-from skdg.multitask._problem import Solution, TaskProblem
+from skdg.multitask._problem import TaskProblem
 from skdg.multitask._row_loss import LogisticLoss, RowLoss
+from skdg.multitask._solution import Solution
 
 
 def solve_mean(problem: TaskProblem, loss: RowLoss | LogisticLoss) -> Solution:

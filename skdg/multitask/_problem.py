@@ -1,6 +1,6 @@
 # Authors: The skdg developers
 # SPDX-License-Identifier: BSD-3-Clause
-"""Several linear tasks with a common part, and what counts as their solution.
+"""Several linear tasks with a common part.
 
 With w_t = w_0 + v_t and an offset as one more feature, the unknowns are stacked as
 theta = (w_1, ..., w_T, w_0). In these a row touches one block only, and the penalty is
@@ -14,9 +14,6 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-
-# A relative gap above this is worth a warning, whatever the solver calls its status.
-GAP_TO_WARN_OF = 1e-6
 
 
 def with_ones(X: Any) -> Any:
@@ -125,38 +122,3 @@ class TaskProblem:
         shared = (total[~free] ** 2 / self.shared_penalty[~free]).sum() / 4.0
         own = ((sums**2).sum(axis=0) / self.own_penalty).sum() / 4.0
         return float(own + shared)
-
-
-@dataclass(frozen=True)
-class Solution:
-    """A solved problem.
-
-    Parameters
-    ----------
-    theta : ndarray of shape ((n_tasks + 1) * n_columns,)
-        The coefficients of all tasks, then the shared ones.
-
-    beta : ndarray of shape (n_rows,)
-        Feasible dual values; rows with 0 have no influence.
-
-    objective : float
-        The objective at `theta`, by its definition.
-
-    gap : float
-        Certified relative distance from the optimum: objective minus the dual value of
-        `beta`, over the objective (at least 1).
-    """
-
-    theta: np.ndarray
-    beta: np.ndarray
-    objective: float
-    gap: float
-
-
-def gap_message(solver: str, status: str, gap: float) -> str:
-    """Say that a solver stopped short, and how far from the optimum it may be."""
-    return (
-        f"{solver} stopped short of the optimum (status {status!r}): the objective may "
-        f"be up to {gap:.2g} (relative) above it. Raise the limits of the solver "
-        f"through solver_options, try another solver, or standardise X."
-    )

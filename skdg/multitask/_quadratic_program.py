@@ -11,14 +11,10 @@ import numpy as np
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
-from skdg.multitask._problem import (
-    GAP_TO_WARN_OF,
-    Solution,
-    TaskProblem,
-    gap_message,
-)
+from skdg.multitask._problem import TaskProblem
 from skdg.multitask._program import DEFAULT_SOLVER, run_program
 from skdg.multitask._row_loss import RowLoss
+from skdg.multitask._solution import GAP_TO_WARN_OF, Solution, gap_message
 
 # Slower, but it solves some badly scaled problems that PIQP gives up.
 _SECOND_SOLVER = "CLARABEL"

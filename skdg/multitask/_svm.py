@@ -9,10 +9,11 @@ import numpy as np
 
 from skdg._dataclass import estimator
 from skdg.multitask._linear_base import _MultiTaskLinear
-from skdg.multitask._problem import Solution, TaskProblem
+from skdg.multitask._problem import TaskProblem
 from skdg.multitask._program import solver_name
 from skdg.multitask._quadratic_program import solve
 from skdg.multitask._row_loss import RowLoss
+from skdg.multitask._solution import Solution
 
 # Rows whose dual value is below this share of its bound are no support vectors.
 _SUPPORT = 1e-6

@@ -11,7 +11,7 @@ from skdg._training.optimizer import Optimizer
 from skdg._training.rows import DomainRows
 from skdg.alignment import CORALClassifier, CORALRegressor
 from skdg.alignment._coral import coral_penalty
-from skdg.alignment._distances import mean_over_pairs
+from skdg.alignment._coral_distance import mean_over_pairs
 
 
 def make_rows(sizes, seed=0, counts=False):

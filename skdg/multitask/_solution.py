@@ -1,0 +1,45 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Solutions of multi-task problems, and how far they are from the optimum at most."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# A relative gap above this is worth a warning, whatever the solver calls its status.
+GAP_TO_WARN_OF = 1e-6
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A solved problem.
+
+    Parameters
+    ----------
+    theta : ndarray of shape ((n_tasks + 1) * n_columns,)
+        The coefficients of all tasks, then the shared ones.
+
+    beta : ndarray of shape (n_rows,)
+        Feasible dual values; rows with 0 have no influence.
+
+    objective : float
+        The objective at `theta`, by its definition.
+
+    gap : float
+        Certified relative distance from the optimum: objective minus the dual value of
+        `beta`, over the objective (at least 1).
+    """
+
+    theta: np.ndarray
+    beta: np.ndarray
+    objective: float
+    gap: float
+
+
+def gap_message(solver: str, status: str, gap: float) -> str:
+    """Say that a solver stopped short, and how far from the optimum it may be."""
+    return (
+        f"{solver} stopped short of the optimum (status {status!r}): the objective may "
+        f"be up to {gap:.2g} (relative) above it. Raise the limits of the solver "
+        f"through solver_options, try another solver, or standardise X."
+    )
