@@ -25,7 +25,7 @@ from sklearn.base import is_classifier, is_regressor
 import skdg
 from skdg._registry import ESTIMATORS
 
-FIXED = 15
+FIXED = 8
 N_TABLES = int(os.environ.get("SKDG_TABLES", FIXED))
 
 
