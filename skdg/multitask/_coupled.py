@@ -13,6 +13,7 @@ from skdg._dataclass import estimator
 from skdg.multitask._linear_base import _MultiTaskLinear
 from skdg.multitask._linear_solve import COUPLINGS, Model
 from skdg.multitask._problem import TaskProblem
+from skdg.multitask._program import second_solver
 from skdg.multitask._row_loss import LogisticLoss, RowLoss
 from skdg.multitask._solution import Solution
 from skdg.multitask._solver_choice import choose_solver
@@ -140,5 +141,6 @@ class _MultiTaskLinearModel(_MultiTaskLinear):
         graph = None
         if self.coupling == "graph":
             graph = check_graph(self.graph, self.domains_)[np.ix_(order, order)]
-        solver = (self.solver_, self.solver_options)
+        second = second_solver(self.solver, self.solver_options)
+        solver = (self.solver_, self.solver_options, second)
         return Model(problem, self.coupling, graph, self.n_clusters, *solver).solve

@@ -19,7 +19,7 @@ from skdg._dataclass import estimator
 from skdg.base import DomainEstimator
 from skdg.multitask._problem import TaskProblem, with_ones
 from skdg.multitask._row_tasks import number_tasks, row_tasks
-from skdg.multitask._solution import Solution
+from skdg.multitask._solution import Solution, figures
 
 
 @estimator
@@ -38,7 +38,7 @@ class _MultiTaskLinear(DomainEstimator):
     Attributes
     ----------
     solver_ : str
-        The solver that was used.
+        The solver that found the solution, or those of several problems.
 
     Raises
     ------
@@ -119,9 +119,7 @@ class _MultiTaskLinear(DomainEstimator):
         # The column of ones, or none, whose sum is 0.
         self.intercept_ = shared[:, n_features:].sum(axis=1)
         self.task_intercept_ = tasks[:, :, n_features:].sum(axis=2)
-        figures = np.array([[s.objective, s.gap] for s in solutions]).T
-        one = len(solutions) == 1
-        self.objective_, self.dual_gap_ = figures[:, 0].tolist() if one else figures
+        self.objective_, self.dual_gap_, self.solver_ = figures(solutions, self.solver_)
         self._after_fit(solutions, kept, weight[kept])
 
     def _after_fit(

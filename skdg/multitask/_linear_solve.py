@@ -58,6 +58,9 @@ class Model:
 
     options : dict or None
         Options of the solver.
+
+    second : str or None
+        The solver that takes over where PIQP fails.
     """
 
     problem: TaskProblem
@@ -66,6 +69,7 @@ class Model:
     n_clusters: int
     solver: str
     options: Mapping[str, Any] | None
+    second: str | None
 
     def solve(self, loss: RowLoss | LogisticLoss) -> Solution:
         """Return the solution for some targets, certified by its gap.
@@ -79,16 +83,15 @@ class Model:
             return self._solve_mean(loss)
         if self.coupling == "graph" and self.solver == NEWTON:
             return self._solve_graph(loss)
-        return solve_convex(
-            self.problem, loss, self._penalty, self.solver, self.options
-        )
+        penalty = self._penalty
+        return solve_convex(self.problem, loss, penalty, self.solver, self.options)
 
     def _solve_mean(self, loss: RowLoss | LogisticLoss) -> Solution:
         if self.solver == NEWTON:
             return solve_mean(self.problem, loss)
         smooth = isinstance(loss, LogisticLoss) or (loss.squared and loss.epsilon == 0)
         if isinstance(loss, RowLoss) and not smooth:
-            return solve(self.problem, loss, self.solver, self.options)
+            return solve(self.problem, loss, self.solver, self.options, self.second)
         shared, task = self.problem.lambda_shared, self.problem.lambda_task
         return solve_convex(
             self.problem,

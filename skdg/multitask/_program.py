@@ -3,11 +3,14 @@
 """Programs for cvxpy: which solvers there are, and what they say when they fail."""
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import cvxpy
 
 DEFAULT_SOLVER = "PIQP"
+# Slower, but it solves some badly scaled problems that the default gives up.
+_SECOND_SOLVER = "CLARABEL"
 
 
 def solver_name(solver: str) -> str:
@@ -20,6 +23,11 @@ def solver_name(solver: str) -> str:
             f"Choose 'auto' or one of {sorted(installed)}."
         )
     return name
+
+
+def second_solver(solver: str, options: Mapping[str, Any] | None) -> str | None:
+    """Return who takes over where the default solver fails, if the choice was free."""
+    return _SECOND_SOLVER if solver == "auto" and not options else None
 
 
 def run_program(program: Any, solver: str, options: dict[str, Any]) -> None:

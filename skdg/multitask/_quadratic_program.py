@@ -16,8 +16,6 @@ from skdg.multitask._program import DEFAULT_SOLVER, run_program
 from skdg.multitask._row_loss import RowLoss
 from skdg.multitask._solution import GAP_TO_WARN_OF, Solution, gap_message
 
-# Slower, but it solves some badly scaled problems that PIQP gives up.
-_SECOND_SOLVER = "CLARABEL"
 # The default solver goes on until rounding stops it: what is left is not to be seen in
 # a prediction, and weighted rows give the coefficients of repeated rows.
 _DEFAULT_OPTIONS = {
@@ -33,6 +31,7 @@ def solve(
     loss: RowLoss,
     solver: str,
     options: Mapping[str, Any] | None,
+    second: str | None = None,
 ) -> Solution:
     """Solve one multi-task problem through cvxpy.
 
@@ -50,6 +49,9 @@ def solve(
     options : dict or None
         Options of the solver.
 
+    second : str, default=None
+        The solver that takes over if the first one fails.
+
     Returns
     -------
     Solution
@@ -58,7 +60,7 @@ def solve(
     Raises
     ------
     RuntimeError
-        If the solver fails, with the solver's own words.
+        If the solver fails, and a second one too, with its own words.
 
     Warns
     -----
@@ -80,13 +82,14 @@ def solve(
     unit = 1.0 if 1e-3 <= largest <= 1e3 else largest
     program = cvxpy.Problem(cvxpy.Minimize((penalty + cost) / unit), constraints)
     tight = _DEFAULT_OPTIONS if solver == DEFAULT_SOLVER else {}
+    taken_over = None
     try:
         run_program(program, solver, {**tight, **(options or {})})
     except RuntimeError:
-        if solver != DEFAULT_SOLVER or options:
+        if second is None:
             raise
-        solver = _SECOND_SOLVER
-        run_program(program, solver, {})
+        taken_over = second
+        run_program(program, taken_over, {})
     found = np.asarray(theta.value)
     beta = np.asarray(constraints[0].dual_value)
     if loss.epsilon is not None:
@@ -100,11 +103,11 @@ def solve(
     gap = max(0.0, value - bound) / max(1.0, abs(value))
     if not gap <= GAP_TO_WARN_OF:
         warnings.warn(
-            gap_message(solver, program.status, gap),
+            gap_message(taken_over or solver, program.status, gap),
             ConvergenceWarning,
             stacklevel=2,
         )
-    return Solution(found, beta, value, gap)
+    return Solution(found, beta, value, gap, taken_over)
 
 
 def _loss_constraints(

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Solutions of multi-task problems, and how far they are from the optimum at most."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -28,12 +30,41 @@ class Solution:
     gap : float
         Certified relative distance from the optimum: objective minus the dual value of
         `beta`, over the objective (at least 1).
+
+    solver : str or None, default=None
+        Who found it, if it was another than the solver that was chosen.
     """
 
     theta: np.ndarray
     beta: np.ndarray
     objective: float
     gap: float
+    solver: str | None = None
+
+
+def figures(solutions: Sequence[Solution], chosen: str) -> tuple[Any, Any, str]:
+    """Return objectives, gaps and the names of the solvers, of one problem or more.
+
+    Parameters
+    ----------
+    solutions : sequence of Solution
+        A solution per problem.
+
+    chosen : str
+        The solver that was chosen.
+
+    Returns
+    -------
+    objective, gap : float or ndarray of shape (n_problems,)
+        Numbers for one problem, arrays for more.
+
+    solver : str
+        The solvers that found the solutions, separated by commas.
+    """
+    numbers = np.array([[each.objective, each.gap] for each in solutions]).T
+    objective, gap = numbers if len(solutions) > 1 else numbers[:, 0].tolist()
+    names = dict.fromkeys(each.solver or chosen for each in solutions)
+    return objective, gap, ", ".join(names)
 
 
 def gap_message(solver: str, status: str, gap: float) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from skdg._dataclass import estimator
 from skdg.multitask._linear_base import _MultiTaskLinear
 from skdg.multitask._problem import TaskProblem
-from skdg.multitask._program import solver_name
+from skdg.multitask._program import second_solver, solver_name
 from skdg.multitask._quadratic_program import solve
 from skdg.multitask._row_loss import RowLoss
 from skdg.multitask._solution import Solution
@@ -39,8 +39,8 @@ class _MultiTaskLinearSVM(_MultiTaskLinear):
     solver : str, default="auto"
         The solver of the quadratic program: any that cvxpy knows by name, such as
         "PIQP", "CLARABEL" or "OSQP". "auto" is PIQP, the fastest on such problems, with
-        tolerances near rounding. Where PIQP finds no solution, and has no
-        `solver_options`, CLARABEL takes its place.
+        tolerances near rounding. Where it finds no solution, and there are no
+        `solver_options`, CLARABEL takes its place, and `solver_` says so.
 
     Attributes
     ----------
@@ -76,7 +76,11 @@ class _MultiTaskLinearSVM(_MultiTaskLinear):
     def _make_solve(
         self, problem: TaskProblem, order: np.ndarray
     ) -> Callable[[RowLoss], Solution]:
-        return partial(solve, problem, solver=self.solver_, options=self.solver_options)
+        options = self.solver_options
+        second = second_solver(self.solver, options)
+        return partial(
+            solve, problem, solver=self.solver_, options=options, second=second
+        )
 
     def _after_fit(
         self, solutions: list[Solution], kept: np.ndarray, weight: np.ndarray

@@ -4,6 +4,7 @@
 
 import copy
 import pickle
+from functools import partial
 
 import cvxpy
 import numpy as np
@@ -16,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
-from skdg import MultiTaskLinearSVC, MultiTaskLinearSVR
+from skdg import MultiTaskLinearClassifier, MultiTaskLinearSVC, MultiTaskLinearSVR
 from skdg.metrics import GroupScorer
 
 SINGLE = pytest.mark.filterwarnings("ignore::skdg.exceptions.SingleDomainWarning")
@@ -343,12 +344,35 @@ def test_clarabel_takes_over_where_the_default_fails(monkeypatch):
         return solve(self, *args, solver=solver, **kwargs)
 
     monkeypatch.setattr(cvxpy.Problem, "solve", fail)
-    model = MultiTaskLinearSVC().fit(X, y, groups=groups)
-    assert model.objective_ == pytest.approx(optimum.objective_, rel=1e-6)
-    # Options are the user's, for the one solver.
-    model = MultiTaskLinearSVC(solver_options={"verbose": False})
-    with pytest.raises(RuntimeError, match=r"PIQP failed.*the matrix went away"):
+    for model in (MultiTaskLinearSVC(), MultiTaskLinearClassifier(loss="hinge")):
         model.fit(X, y, groups=groups)
+        assert model.solver_ == "CLARABEL"
+        assert model.objective_ == pytest.approx(optimum.objective_, rel=1e-6)
+    # A solver that was asked for, or its options, are for the one solver.
+    for params in ({"solver": "PIQP"}, {"solver_options": {"verbose": False}}):
+        for Estimator in (
+            MultiTaskLinearSVC,
+            partial(MultiTaskLinearClassifier, loss="hinge"),
+        ):
+            with pytest.raises(RuntimeError, match=r"PIQP failed.*matrix went away"):
+                Estimator(**params).fit(X, y, groups=groups)
+
+
+def test_each_solver_that_found_a_solution_is_named(monkeypatch):
+    X, _, groups = tasks()
+    y = np.digitize(X[:, 0], [-0.5, 0.5])
+    solve, calls = cvxpy.Problem.solve, []
+
+    def fail_once(self, *args, solver, **kwargs):
+        calls.append(solver)
+        if len(calls) == 2:
+            raise cvxpy.SolverError("the matrix went away")
+        return solve(self, *args, solver=solver, **kwargs)
+
+    monkeypatch.setattr(cvxpy.Problem, "solve", fail_once)
+    model = MultiTaskLinearSVC().fit(X, y, groups=groups)
+    assert calls == ["PIQP", "PIQP", "CLARABEL", "PIQP"]
+    assert model.solver_ == "PIQP, CLARABEL"
 
 
 @pytest.mark.parametrize("unit", [1e-12, 1e-3, 1e12])
