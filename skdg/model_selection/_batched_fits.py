@@ -39,6 +39,9 @@ class Job(NamedTuple):
     data : TrainingData
         Its rows.
 
+    kind : hashable
+        What it has in common with models that can be trained beside it.
+
     fit_time : float
         Time that was spent on it so far, in seconds.
     """
@@ -47,6 +50,7 @@ class Job(NamedTuple):
     whole: Any
     model: Any
     data: Any
+    kind: Hashable
     fit_time: float
 
 
@@ -182,7 +186,8 @@ def _jobs(
                 if isinstance(whole, Pipeline):
                     own = copy.copy(chosen[number])
                     own.steps = [*whole.steps[:-1], (own.steps[-1][0], models[number])]
-                yield Job((number, split), own, models[number], data, share)
+                key = (number, split)
+                yield Job(key, own, models[number], data, kinds[number], share)
 
 
 class _Last(BaseEstimator):
@@ -228,11 +233,9 @@ def _before(whole: Any, parameters: Mapping[str, Any]) -> Hashable:
 
 def _shape(job: Job) -> Hashable:
     """Return what models have in common that can be trained in one batch."""
-    from skdg._training.together import kind_of
-
     rows = job.data.rows
     return (
-        kind_of(job.model),
+        job.kind,
         rows.sizes,
         rows.inputs.shape,
         rows.inputs.dtype,
