@@ -50,8 +50,8 @@ class _MultiTaskLinearModel(_MultiTaskLinear):
     solver : str, default="auto"
         "auto" or a solver that cvxpy knows by name, such as "CLARABEL". "auto" is
         Newton's method for a smooth loss with "mean" or "graph", which gives the same
-        optimum (for squared errors it is the solution of a linear system); PIQP for the
-        other losses with "mean"; and CLARABEL for all else.
+        optimum (for squared errors it is the solution of a linear system); PIQP, or
+        CLARABEL if that fails, for the other losses with "mean"; CLARABEL for all else.
 
     Raises
     ------
