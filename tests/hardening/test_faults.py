@@ -146,6 +146,16 @@ def test_workers_fit_the_same_models(start_method):
 # Many fits, and too little memory
 
 
+@pytest.fixture(scope="module")
+def fresh_heap():
+    """Let the collector look at new objects alone, not at those of all other tests."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("fresh_heap")
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_fits_leave_nothing_behind(name):
     counts = []
