@@ -3,12 +3,23 @@
 """Settings that must be in place before torch is imported, and the last lines."""
 
 import os
+import sys
 from collections import Counter, defaultdict
+
+import pytest
 
 # Tests run in parallel processes; more threads than cores make small networks ten times
 # slower.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
+
+
+@pytest.fixture(autouse=True)
+def no_figures_left():
+    """Close what a test has drawn: pyplot would hand its figures to the next."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -4,7 +4,7 @@
 
 import copy
 import random
-from functools import partial
+from functools import cache, partial
 
 import joblib
 import numpy as np
@@ -131,6 +131,12 @@ def fit(name, **params):
     return make(name, **params).fit(X, y, groups=groups)
 
 
+@cache
+def reference(name, setting):
+    """A model that tests compare with, fitted once in each process."""
+    return fit(name, **SETTINGS[setting])
+
+
 def disturb():
     """Do what may run before a fit in a process."""
     random.seed(7)
@@ -147,11 +153,9 @@ def disturb():
 
 @every_setting
 def test_the_same_model_again_and_after_other_fits(name, setting):
-    params = SETTINGS[setting]
-    first = fit(name, **params)
-    assert_same_model(first, fit(name, **params))
+    first = reference(name, setting)
     disturb()
-    second = fit(name, **params)
+    second = fit(name, **SETTINGS[setting])
     assert_same_model(first, second)
     # An estimator that is fitted again forgets its last fit.
     X, y, groups = make_data(name)
@@ -163,7 +167,7 @@ def test_the_same_model_again_and_after_other_fits(name, setting):
 @every_setting
 def test_predictions_repeat_and_depend_on_the_model_alone(name, setting):
     X, _, _ = make_data(name)
-    model = fit(name, **SETTINGS[setting])
+    model = reference(name, setting)
     before = fitted_part(copy.deepcopy(model))
     predicted = output(model, X)
     disturb()
@@ -181,7 +185,7 @@ SEEDED = {k: v for k, v in SETTINGS.items() if k != "linear"}
 @pytest.mark.parametrize("setting", SEEDED)
 @every_network
 def test_another_seed_is_another_model(name, setting):
-    first = fit(name, **SEEDED[setting])
+    first = reference(name, setting)
     second = fit(name, **SEEDED[setting], random_state=1)
     assert not np.array_equal(first.coefs_[-1], second.coefs_[-1])
 
@@ -310,11 +314,11 @@ def double_by_default():
     torch.set_default_dtype(torch.float32)
 
 
-@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
 @every_setting
-def test_gradients_that_are_off_outside_do_not_change_the_model(name, setting, context):
-    first = fit(name, **SETTINGS[setting])
-    with context():
+def test_gradients_that_are_off_outside_do_not_change_the_model(name, setting):
+    first = reference(name, setting)
+    # What no_grad turns off, and more.
+    with torch.inference_mode():
         second = fit(name, **SETTINGS[setting])
     assert_same_model(first, second)
 
@@ -326,7 +330,7 @@ def test_the_default_precision_does_not_change_the_model(name, setting):
     # (The initial values of a module are drawn in the default precision.)
     double = fit(name, **SETTINGS[setting])
     torch.set_default_dtype(torch.float32)
-    assert_same_model(double, fit(name, **SETTINGS[setting]))
+    assert_same_model(double, reference(name, setting))
 
 
 # Processes
@@ -344,20 +348,17 @@ IMPORTABLE = SETTINGS | {
 
 def test_parallel_fits_give_the_same_models():
     models = [make(name, **IMPORTABLE[setting]) for name, setting in CASES]
-    expected = []
-    for (name, _), model in zip(CASES, models, strict=True):
-        X, y, groups = make_data(name)
-        expected.append(clone(model).fit(X, y, groups=groups))
-    for n_jobs in (1, 2):
-        results = Parallel(n_jobs=n_jobs)(
-            delayed(clone(model).fit)(X, y, groups=groups)
-            for model, (X, y, groups) in zip(
-                models, (make_data(name) for name, _ in CASES), strict=True
-            )
-        )
-        assert len(results) == len(expected)
-        for one, two in zip(expected, results, strict=True):
-            assert_same_model(one, two)
+    tables = [make_data(name) for name, _ in CASES]
+    expected = [
+        clone(model).fit(X, y, groups=groups)
+        for model, (X, y, groups) in zip(models, tables, strict=True)
+    ]
+    results = Parallel(n_jobs=2)(
+        delayed(clone(model).fit)(X, y, groups=groups)
+        for model, (X, y, groups) in zip(models, tables, strict=True)
+    )
+    for one, two in zip(expected, results, strict=True):
+        assert_same_model(one, two)
 
 
 @pytest.fixture
@@ -468,8 +469,12 @@ def test_lists_are_not_modified(name):
     assert (X, y, groups, weight) == before
 
 
+# Layers and modules never see the arrays of the caller.
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@every_setting
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [case for case in CASES if case[1] in ("full batch", "minibatch")],
+)
 def test_read_only_and_mapped_arrays_are_as_good(name, setting, dtype, tmp_path):
     X, y, groups = make_data(name)
     X = X.astype(dtype)
@@ -503,11 +508,20 @@ NAMES = {
 }
 
 
-@pytest.mark.parametrize("names", NAMES.values(), ids=NAMES)
-@every_setting
+# The order of domains matters to each kind of batch, their type to none.
+@pytest.mark.parametrize(
+    ("name", "setting", "names"),
+    [(*case, names) for case in CASES for names in ("reversed", "rotated")]
+    + [
+        (name, "full batch", n)
+        for name in ESTIMATORS
+        for n in ("numbers", "other types")
+    ],
+)
 def test_other_names_of_domains_give_the_same_model(name, setting, names):
     X, y, groups = make_data(name)
-    model = make(name, **SETTINGS[setting]).fit(X, y, groups=groups)
+    model = reference(name, setting)
+    names = NAMES[names]
     renamed = [names[label] for label in groups]
     other = make(name, **SETTINGS[setting]).fit(X, y, groups=renamed)
     place = {label: i for i, label in enumerate(other.domains_)}

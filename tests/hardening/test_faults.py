@@ -151,8 +151,6 @@ def fresh_heap():
     """Let the collector look at new objects alone, not at those of all other tests."""
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.mark.usefixtures("fresh_heap")

@@ -16,12 +16,6 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 def make_rows(seed=0):
     rng = np.random.default_rng(seed)
     groups = np.repeat(["unseen", "west", "east"], [20, 9, 14])

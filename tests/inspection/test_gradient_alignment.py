@@ -17,12 +17,6 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 @pytest.mark.parametrize("n_domains", [2, 3, 6])
 def test_mean_cosine_by_loops(n_domains):
     gradients = np.random.default_rng(n_domains).normal(size=(n_domains, 5))

@@ -12,14 +12,6 @@ from skdg.multitask import MultiTaskLinearRegressor
 mpl.use("agg")
 
 
-@pytest.fixture(autouse=True)
-def close():
-    yield
-    import matplotlib.pyplot as plt
-
-    plt.close("all")
-
-
 def draw(shift_of_x, shift_of_y, domain_classifier=None):
     """Draw for a model that is right in the source, where y = x."""
     rng = np.random.default_rng(0)

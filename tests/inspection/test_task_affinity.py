@@ -16,13 +16,6 @@ from skdg.multitask import MultiTaskLinearRegressor, MultiTaskNetworkClassifier
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 # Not in the order of the labels.
 LABELS, SIZES = ("north", "east", "west"), (20, 9, 14)
 
