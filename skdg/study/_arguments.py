@@ -15,15 +15,22 @@ if TYPE_CHECKING:
 _MAX_JOBS = 8
 
 
-def positive(text: str) -> int:
+def positive(text: str, at_least: int = 1) -> int:
     """Read a number of things."""
     value = int(text)
-    if value < 1:
+    if value < at_least:
         raise ValueError
     return value
 
 
-positive.__name__ = "number"  # argparse says "invalid number value"
+def several(text: str) -> int:
+    """Read a number of domains: one is held out, and at least one trains."""
+    return positive(text, at_least=2)
+
+
+# argparse says "invalid number value".
+positive.__name__ = "number"
+several.__name__ = "number (two at least)"
 
 
 def add_table_arguments(parser: argparse.ArgumentParser, *, max_rows: int) -> None:
@@ -73,7 +80,7 @@ def add_table_arguments(parser: argparse.ArgumentParser, *, max_rows: int) -> No
     )
     add(
         "--max-domains",
-        type=positive,
+        type=several,
         default=10,
         metavar="N",
         help="use the N largest domains (default: %(default)s)",

@@ -221,7 +221,8 @@ def _choose_rows(
             f"{MIN_ROWS} rows or more; the largest domain has {sizes.max()} rows. A "
             f"study needs two domains of {MIN_ROWS} rows. Is it the right column?"
         )
-    if len(kept) < len(labels):
+    fewer = max_domains is not None and max_domains < len(kept)
+    if len(kept) < len(labels) and not fewer:
         small = [str(label) for label in labels[sizes < MIN_ROWS]]
         shown = ", ".join(small[:3]) + (", ..." if len(small) > 3 else "")
         if not drop_small:
@@ -233,9 +234,9 @@ def _choose_rows(
         notices.append(
             f"Domains with fewer than {MIN_ROWS} rows left out ({len(small)}): {shown}."
         )
-    if max_domains is not None and len(kept) > max_domains:
+    if fewer:
         notices.append(
-            f"The {max_domains} largest of {len(kept)} domains are used "
+            f"The {max_domains} largest of {len(labels)} domains are used "
             f"(--max-domains changes this)."
         )
         # The sort is stable, so that domains of one size are taken in their order.

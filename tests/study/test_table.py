@@ -153,6 +153,14 @@ class TestRows:
         assert set(table.domains) == {"north", "south", "west"}
         assert "3 largest of 4 domains" in table.notices[0]
 
+    def test_small_domains_beyond_the_largest_do_not_matter(self, mixed):
+        mixed.loc[mixed.index[mixed["region"] == "east"][:5], "region"] = "islet"
+        table = prepare(mixed, max_domains=3, drop_small=False)
+        assert set(table.domains) == {"north", "south", "west"}
+        assert "3 largest of 5 domains" in table.notices[0]
+        with pytest.raises(StudyError, match="1 of 5 domains"):
+            prepare(mixed, max_domains=4, drop_small=False)
+
     def test_cap_on_rows(self, mixed):
         mixed["key"] = np.arange(160) ** 2
         tables = [prepare(mixed, max_rows=25, seed=seed) for seed in (0, 0, 1)]
