@@ -100,22 +100,15 @@ class Anchor(DomainEstimator):
         "alpha": [Interval(Real, 0, None, closed="left")],
     }
 
-    def _fit_checked(
+    def _solve(
         self,
         X: np.ndarray,
         targets: np.ndarray,
-        weight: np.ndarray,
-        domains: np.ndarray,
         codes: np.ndarray,
+        weight: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return coefficients and offsets; set the domains. Weight 0 is absence."""
-        kept = weight > 0
-        codes = codes[kept]
-        coef, offsets = solve_anchor(
-            X[kept], targets[kept], codes, weight[kept], self.gamma, self.alpha
-        )
-        self.domains_ = domains[np.unique(codes)]
-        self.n_domains_ = len(self.domains_)
+        """Return coefficients and offsets in the precision of X."""
+        coef, offsets = solve_anchor(X, targets, codes, weight, self.gamma, self.alpha)
         return coef.astype(X.dtype), offsets.astype(X.dtype)
 
     def _scores(self, X: Any) -> np.ndarray:

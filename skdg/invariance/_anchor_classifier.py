@@ -6,9 +6,8 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from skdg._classes import classes_that_count, signs_of_classes, winning_class
 from skdg._dataclass import estimator
 from skdg.invariance._anchor import Anchor
 
@@ -72,23 +71,10 @@ class AnchorClassifier(ClassifierMixin, Anchor):
         """
         with self._unchanged_on_error():
             encoded = self._encode_domains(X, groups)
-            X, y = validate_data(self, X, y, dtype=(np.float64, np.float32))
-            check_classification_targets(y)
-            weight = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
-            # A class of rows of weight 0 is absent.
-            classes = np.unique(y[weight > 0])
-            if len(classes) < 2:
-                raise ValueError(
-                    f"AnchorClassifier needs samples of at least 2 classes in y, got "
-                    f"only one class: {classes.tolist()[0]!r}."
-                )
-            targets = np.where(y[:, None] == classes, 1.0, -1.0)
-            if len(classes) == 2:
-                targets = targets[:, 1:]
-            coef, offsets = self._fit_checked(X, targets, weight, *encoded)
-            self.coef_, self.intercept_, self.classes_ = coef, offsets, classes
+            X, y, codes, weight = self._rows_that_count(X, y, sample_weight, encoded)
+            self.classes_ = classes_that_count(y, weight, type(self).__name__)
+            targets = signs_of_classes(y, self.classes_)
+            self.coef_, self.intercept_ = self._solve(X, targets, codes, weight)
         return self
 
     def decision_function(self, X: Any) -> np.ndarray:
@@ -121,7 +107,4 @@ class AnchorClassifier(ClassifierMixin, Anchor):
         ndarray of shape (n_samples,)
             Class labels.
         """
-        scores = self._scores(X)
-        if len(self.classes_) == 2:
-            return self.classes_[(scores[:, 0] > 0).astype(np.intp)]
-        return self.classes_[scores.argmax(axis=1)]
+        return winning_class(self._scores(X), self.classes_)

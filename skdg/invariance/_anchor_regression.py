@@ -7,7 +7,6 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils import Tags
-from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skdg._dataclass import estimator
 from skdg.invariance._anchor import Anchor
@@ -65,20 +64,10 @@ class AnchorRegression(RegressorMixin, Anchor):
         """
         with self._unchanged_on_error():
             encoded = self._encode_domains(X, groups)
-            X, y = validate_data(
-                self,
-                X,
-                y,
-                dtype=(np.float64, np.float32),
-                multi_output=True,
-                y_numeric=True,
+            X, y, codes, weight = self._rows_that_count(
+                X, y, sample_weight, encoded, multi_output=True, y_numeric=True
             )
-            weight = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
-            coef, offsets = self._fit_checked(
-                X, y.reshape(len(y), -1), weight, *encoded
-            )
+            coef, offsets = self._solve(X, y.reshape(len(y), -1), codes, weight)
             one_dimensional = y.ndim == 1
             self.coef_ = coef[0] if one_dimensional else coef
             self.intercept_ = float(offsets[0]) if one_dimensional else offsets

@@ -10,9 +10,9 @@ from scipy.special import logsumexp
 from sklearn.base import ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
+from skdg._classes import classes_that_count
 from skdg._dataclass import estimator
 from skdg.invariance._domain_robust import DomainRobust
 
@@ -48,14 +48,7 @@ class DomainRobustClassifier(ClassifierMixin, DomainRobust):
     _default: ClassVar[Callable[[], Any]] = LogisticRegression
 
     def _prepare(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        check_classification_targets(y)
-        # A class of rows of weight 0 is absent.
-        self.classes_ = np.unique(y[weight > 0])
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"DomainRobustClassifier needs samples of at least 2 classes in y, got "
-                f"only one class: {self.classes_.tolist()[0]!r}."
-            )
+        self.classes_ = classes_that_count(y, weight, type(self).__name__)
         return y
 
     def _probabilities(self, model: Any, X: Any) -> np.ndarray:

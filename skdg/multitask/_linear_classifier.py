@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skdg._class_weight import weigh_classes
+from skdg._classes import classes_that_count, signs_of_classes, winning_class
 from skdg._dataclass import estimator
 from skdg.multitask._linear_base import _MultiTaskLinear
 from skdg.multitask._task_score import TaskClassifierMixin
@@ -87,21 +87,13 @@ class _LinearTaskClassifier(TaskClassifierMixin, _MultiTaskLinear):
         with self._unchanged_on_error():
             encoded = self._encode_domains(X, groups)
             X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
-            check_classification_targets(y)
             weight = _check_sample_weight(
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
             )
-            # A class of rows of weight 0 is absent; such rows are left out later.
-            self.classes_ = np.unique(y[weight > 0])
-            if len(self.classes_) == 1:
-                raise ValueError(
-                    f"{type(self).__name__} needs samples of at least 2 classes in y, "
-                    f"got only one class: {self.classes_.tolist()[0]!r}."
-                )
+            self.classes_ = classes_that_count(y, weight, type(self).__name__)
             weight = weigh_classes(self.class_weight, y, weight)
-            positive = self.classes_[1:] if len(self.classes_) == 2 else self.classes_
-            targets = [np.where(y == label, 1.0, -1.0) for label in positive]
-            self._solve_all(X, targets, weight, *encoded)
+            targets = signs_of_classes(y, self.classes_)
+            self._solve_all(X, list(targets.T), weight, *encoded)
         return self
 
     def decision_function(self, X: Any, groups: Any = None) -> np.ndarray:
@@ -141,7 +133,4 @@ class _LinearTaskClassifier(TaskClassifierMixin, _MultiTaskLinear):
         ndarray of shape (n_samples,)
             Class labels.
         """
-        scores = self._scores(X, groups)
-        if len(self.classes_) == 2:
-            return self.classes_[(scores[:, 0] > 0).astype(np.intp)]
-        return self.classes_[scores.argmax(axis=1)]
+        return winning_class(self._scores(X, groups), self.classes_)
