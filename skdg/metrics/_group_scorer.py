@@ -159,9 +159,7 @@ class GroupScorer(BaseEstimator):
             raise ValueError(_NO_GROUPS)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X)
-        scorer = get_scorer(self.scoring)
-        if scorer is None:
-            scorer = get_scorer("accuracy" if is_classifier(estimator) else "r2")
+        scorer = plain_scorer(self.scoring, estimator)
         responses: dict[str, Any] = {}
         scores = []
         for rows in rows_by_domain(groups, _num_samples(X), sample_weight).values():
@@ -175,6 +173,11 @@ class GroupScorer(BaseEstimator):
         if not callable(reduce):
             reduce = {"worst": np.min, "mean": np.mean}[reduce]
         return float(reduce(np.asarray(scores, dtype=float)))
+
+
+def plain_scorer(scoring: Any, estimator: Any) -> Callable[..., float]:
+    """Return the scorer of a name, or the one that `score` computes if it is None."""
+    return get_scorer(scoring or ("accuracy" if is_classifier(estimator) else "r2"))
 
 
 class _DomainView:

@@ -12,7 +12,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skdg.model_selection._rules import plain_scorer
+from skdg.metrics._group_scorer import plain_scorer
 
 
 def _best_estimator_has(name: str) -> Callable[[Any], bool]:

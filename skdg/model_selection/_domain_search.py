@@ -11,7 +11,7 @@ import numpy as np
 from sklearn import config_context
 from sklearn.base import _fit_context, clone
 from sklearn.metrics import get_scorer_names
-from sklearn.model_selection import GridSearchCV, ParameterGrid, ParameterSampler
+from sklearn.model_selection import GridSearchCV
 from sklearn.utils import check_random_state, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import UNUSED, get_routing_for_object
@@ -24,8 +24,8 @@ from skdg.exceptions import (
 )
 from skdg.model_selection._batched_search import BatchedGridSearchCV
 from skdg.model_selection._best_estimator import BestEstimator
-from skdg.model_selection._rules import scorer_of, splits_of
-from skdg.model_selection._search_space import search_space
+from skdg.model_selection._rules import check_test_rows, scorer_of, splits_of
+from skdg.model_selection._search_space import draw_candidates
 
 _ORACLE = (
     "DomainSearchCV(rule='oracle') chose hyperparameters by their score on the test "
@@ -237,14 +237,7 @@ class DomainSearchCV(BestEstimator, DomainEstimator):
         SingleDomainWarning
             If there is one domain only.
         """
-        if (self.rule == "oracle") != (test is not None):
-            raise ValueError(
-                "rule='oracle' needs the rows of the test domain: fit(X, y, "
-                "groups=domains, test=(X_test, y_test))."
-                if test is None
-                else f"rule={self.rule!r} must not see the test domain, but fit got "
-                f"test. Leave it out, or choose rule='oracle'."
-            )
+        check_test_rows(self.rule, test)
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but "
@@ -254,9 +247,12 @@ class DomainSearchCV(BestEstimator, DomainEstimator):
         with self._unchanged_on_error():
             domains, codes = self._encode_domains(X, groups)
             rng = check_random_state(self.random_state)
+            candidates = draw_candidates(
+                self.estimator, self.param_distributions, self.n_candidates, rng
+            )
             search = BatchedGridSearchCV(
                 self.estimator,
-                self._candidates(rng),
+                [{name: [value] for name, value in p.items()} for p in candidates],
                 scoring=scorer_of(test, self.scoring),
                 cv=splits_of(self.rule, self.test_size, X, codes, rng),
                 n_jobs=self.n_jobs,
@@ -285,20 +281,6 @@ class DomainSearchCV(BestEstimator, DomainEstimator):
                 if hasattr(search.best_estimator_, name):
                     setattr(self, name, getattr(search.best_estimator_, name))
         return self
-
-    def _candidates(self, rng: np.random.RandomState) -> list[dict[str, list]]:
-        """Return the estimator as it is, and what is drawn, as one-point grids."""
-        space = self.param_distributions
-        if space is None:
-            space = search_space(self.estimator)
-        n_drawn = self.n_candidates - 1
-        for part in [space] if isinstance(space, dict) else space:
-            if any(hasattr(values, "rvs") for values in part.values()):
-                break
-        else:  # lists only: there may be fewer points than are asked for
-            n_drawn = min(n_drawn, len(ParameterGrid(space)) if space else 0)
-        drawn = ParameterSampler(space, n_drawn, random_state=rng) if n_drawn else []
-        return [{}, *({name: [v] for name, v in point.items()} for point in drawn)]
 
 
 def _run(search: GridSearchCV, X: Any, y: Any, groups: np.ndarray) -> None:

@@ -2,18 +2,30 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """DomainBed's rules of selection: which rows candidates are scored on, and how."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
-from sklearn.metrics import get_scorer
 from sklearn.model_selection import LeaveOneGroupOut
 from sklearn.utils import indexable
 from sklearn.utils.validation import _num_samples
 
 from skdg.metrics import GroupScorer
+from skdg.metrics._group_scorer import plain_scorer
 from skdg.model_selection._domain_holdout import DomainHoldout
+
+
+def check_test_rows(rule: str, test: Any) -> None:
+    """Raise unless there are rows of the test domain for the oracle, and it alone."""
+    if rule == "oracle" and test is None:
+        raise ValueError(
+            "rule='oracle' needs the rows of the test domain: fit(X, y, "
+            "groups=domains, test=(X_test, y_test))."
+        )
+    if rule != "oracle" and test is not None:
+        raise ValueError(
+            f"rule={rule!r} must not see the test domain, but fit got test. Leave it "
+            f"out, or choose rule='oracle'."
+        )
 
 
 def scorer_of(test: Any, scoring: Any) -> GroupScorer:
@@ -40,10 +52,6 @@ def splits_of(
         return list(LeaveOneGroupOut().split(X, groups=codes))
     # All rows train; the scorer looks at the test domain instead of this one row.
     return [(np.arange(_num_samples(X)), np.zeros(1, dtype=np.intp))]
-
-
-def plain_scorer(scoring: Any, estimator: Any) -> Callable[..., float]:
-    return get_scorer(scoring or ("accuracy" if is_classifier(estimator) else "r2"))
 
 
 class _TestDomainScorer(GroupScorer):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import loguniform, uniform
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.model_selection import ParameterGrid, ParameterSampler
 from sklearn.pipeline import Pipeline
 
 from skdg._registry import ESTIMATORS
@@ -199,6 +200,43 @@ def search_space(estimator: Any) -> dict[str, Any]:
     if short in ("IRM", "VREx", "IBERM", "IBIRM", "EQRM", "Fishr"):
         space |= _counts(short, estimator.max_iter)
     return space
+
+
+def draw_candidates(
+    estimator: Any, space: Any, n_candidates: int, random_state: np.random.RandomState
+) -> list[dict[str, Any]]:
+    """Return the parameters of candidates: none for the first, then random ones.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        What is tuned.
+
+    space : dict, list of dicts or None
+        Names of parameters, with distributions or lists to draw from; None is that of
+        :func:`search_space`.
+
+    n_candidates : int
+        Number of candidates. There are fewer if all is lists and these have fewer
+        points.
+
+    random_state : RandomState
+        Source of the draws.
+
+    Returns
+    -------
+    list of dict
+        What to set in each candidate.
+    """
+    if space is None:
+        space = search_space(estimator)
+    n_drawn = n_candidates - 1
+    parts = [space] if isinstance(space, dict) else space
+    if not any(hasattr(values, "rvs") for part in parts for values in part.values()):
+        n_drawn = min(n_drawn, len(ParameterGrid(space)) if space else 0)
+    if n_drawn == 0:
+        return [{}]
+    return [{}, *ParameterSampler(space, n_drawn, random_state=random_state)]
 
 
 def _counts(short: str, max_iter: int | str) -> dict[str, Any]:
