@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, validate_params
 
-from skdg.datasets._common import RandomState, private_rng
+from skdg._random import RandomState, private_rng
 
 # The semi-axes of an ellipse that is twice as long as wide, in units of the side of a
 # square of the same area.

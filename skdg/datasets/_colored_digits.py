@@ -9,13 +9,8 @@ from numpy.typing import ArrayLike
 from sklearn.datasets import load_digits
 from sklearn.utils._param_validation import Interval, validate_params
 
-from skdg.datasets._common import (
-    RandomState,
-    check_levels,
-    in_channels,
-    noisy_labels_and_colors,
-    private_rng,
-)
+from skdg._random import RandomState, private_rng
+from skdg.datasets._common import check_levels, in_channels, noisy_labels_and_colors
 
 
 @validate_params(

@@ -10,13 +10,8 @@ from numpy.typing import ArrayLike
 from sklearn.datasets import fetch_openml
 from sklearn.utils._param_validation import Interval, validate_params
 
-from skdg.datasets._common import (
-    RandomState,
-    check_levels,
-    in_channels,
-    noisy_labels_and_colors,
-    private_rng,
-)
+from skdg._random import RandomState, private_rng
+from skdg.datasets._common import check_levels, in_channels, noisy_labels_and_colors
 
 # The digits that MNIST offers for training; those after the first 50 000 are the test
 # domain, and MNIST's own test digits are not used.

@@ -1,20 +1,9 @@
 # Authors: The skdg developers
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the generators share: random streams and one number per domain."""
+"""What the generators share: one number per domain, and colors that may lie."""
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils import check_random_state
-
-RandomState = int | np.random.RandomState | None
-
-
-def private_rng(random_state: RandomState) -> np.random.RandomState:
-    """Return a generator that is never numpy's global one."""
-    # check_random_state(None) would hand out, and so advance, the global generator.
-    if random_state is None:
-        return np.random.RandomState()
-    return check_random_state(random_state)
 
 
 def check_levels(

@@ -7,7 +7,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils._param_validation import Interval, validate_params
 
-from skdg.datasets._common import RandomState, private_rng
+from skdg._random import RandomState, private_rng
 
 _DOMAINS = ("train_1", "train_2", "test")
 # Percent of the rows of a domain, in the order: no feature on; the first and the

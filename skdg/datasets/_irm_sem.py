@@ -10,7 +10,8 @@ from scipy.stats import ortho_group
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from skdg.datasets._common import RandomState, check_levels, private_rng
+from skdg._random import RandomState, private_rng
+from skdg.datasets._common import check_levels
 
 _SETTINGS = {"FOU", "FOS", "FEU", "FES", "POU", "POS", "PEU", "PES"}
 

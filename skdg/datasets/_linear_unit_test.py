@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import ortho_group
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from skdg.datasets._common import RandomState, private_rng
+from skdg._random import RandomState, private_rng
 
 _Rng = np.random.RandomState
 _Blocks = tuple[np.ndarray, np.ndarray, np.ndarray]

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_random_state
+
+from skdg._random import private_rng
 
 
 def split_domains(
@@ -20,9 +21,7 @@ def split_domains(
     rows = np.arange(len(codes))
     if fraction is None:
         return rows, rows
-    # None: numpy's global generator is left alone.
-    fresh = np.random.RandomState() if random_state is None else random_state
-    rng = check_random_state(fresh)
+    rng = private_rng(random_state)
     held = np.zeros(len(codes), dtype=bool)
     for code in np.unique(codes):
         own = rng.permutation(rows[codes == code])
