@@ -105,8 +105,10 @@ def lack_of_memory_explained(batch_size: int | str | None) -> Iterator[None]:
 # Multiplications per pass through the network up to which a second thread gains little.
 _WORK_OF_ONE_THREAD = 2**24
 
-_lock = threading.Lock()
-_users = 0
+# Reentrant: while a thread holds it, the collector may end a context in the same thread
+# that an interrupt has left.
+_lock = threading.RLock()
+_users: set[object] = set()
 _threads_found = 1
 
 
@@ -123,19 +125,21 @@ def few_threads(work: int) -> Iterator[None]:
     work : int
         Number of multiplications in a pass through the network.
     """
-    global _users, _threads_found
+    global _threads_found
     if work > _WORK_OF_ONE_THREAD:
         yield
         return
-    # Fits in other threads may overlap; the first to come saw the user's number.
-    with _lock:
-        if _users == 0:
-            _threads_found = torch.get_num_threads()
-        _users += 1
-        torch.set_num_threads(1)
+    user = object()
     try:
+        # Fits in other threads may overlap; the first to come saw the user's number.
+        with _lock:
+            if not _users:
+                _threads_found = torch.get_num_threads()
+            _users.add(user)
+            torch.set_num_threads(1)
         yield
     finally:
         with _lock:
-            _users -= 1
-            torch.set_num_threads(_threads_found)
+            if user in _users:  # an interrupt may have come before
+                _users.remove(user)
+                torch.set_num_threads(_threads_found)
