@@ -11,58 +11,31 @@ from inspect import signature
 import numpy as np
 import pytest
 import torch
-from sklearn.base import is_classifier
 from sklearn.exceptions import NotFittedError
 
-import skdg
+from quick_fits import (
+    CLASSIFIERS,
+    LABELLED,
+    NETWORKS,
+    PARTIAL,
+    make,
+    make_data,
+    output,
+    snapshot,
+)
 from skdg import DivergenceError
 from skdg._registry import ESTIMATORS
-
-
-def make(name, **params):
-    """Make an estimator that is quick to fit; parameters that it lacks are left out."""
-    cls = getattr(skdg, name)
-    quick = {"hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0}
-    known = cls().get_params(deep=False)
-    wanted = {**quick, **params}
-    return cls(**{key: value for key, value in wanted.items() if key in known})
 
 
 def has(name, parameter):
     return parameter in make(name).get_params(deep=False)
 
 
-CLASSIFIERS = [name for name in ESTIMATORS if is_classifier(make(name))]
-# A transformer, but one that asks for labels.
-LABELLED = [*CLASSIFIERS, "InvariantSubspaceRecovery"]
 PREDICTORS = [name for name in ESTIMATORS if hasattr(make(name), "predict")]
-NETWORKS = [name for name in ESTIMATORS if has(name, "module")]
 NETWORK_CLASSIFIERS = [name for name in NETWORKS if name in CLASSIFIERS]
 NETWORK_REGRESSORS = [name for name in NETWORKS if name not in CLASSIFIERS]
-PARTIAL = [name for name in ESTIMATORS if hasattr(make(name), "partial_fit")]
 every_estimator = pytest.mark.parametrize("name", ESTIMATORS)
 every_network = pytest.mark.parametrize("name", NETWORKS)
-
-
-def make_data(name, n_samples=30, n_features=3):
-    rng = np.random.RandomState(0)
-    X = rng.normal(size=(n_samples, n_features))
-    groups = np.array(["b", "a", "c"])[np.arange(n_samples) % 3]
-    y = X[:, 0] + 0.1 * rng.normal(size=n_samples)
-    return X, (y > 0).astype(int) if name in LABELLED else y, groups
-
-
-def output(model, X):
-    """Return what a model makes of X."""
-    return model.predict(X) if hasattr(model, "predict") else model.transform(X)
-
-
-def snapshot(estimator):
-    """Everything an estimator holds, as bytes; functions by themselves."""
-    return {
-        key: value if callable(value) else pickle.dumps(value)
-        for key, value in vars(estimator).items()
-    }
 
 
 @contextmanager

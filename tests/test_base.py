@@ -6,7 +6,6 @@ import copy
 import datetime
 import enum
 import inspect
-import pickle
 import warnings
 from pathlib import Path
 
@@ -17,47 +16,20 @@ import pyarrow as pa
 import pytest
 import sklearn
 import torch
-from sklearn.base import is_classifier
 from sklearn.exceptions import NotFittedError
 
-import skdg
+from quick_fits import (
+    CLASSIFIERS,
+    NETWORKS,
+    PARTIAL,
+    make,
+    make_data,
+    output,
+    snapshot,
+)
 from skdg import DivergenceError, SingleDomainWarning
 from skdg._registry import ESTIMATORS
 from skdg.base import encode_groups
-
-
-def make(name, **params):
-    """Make an estimator that is quick to fit; parameters that it lacks are left out."""
-    cls = getattr(skdg, name)
-    quick = {"hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0}
-    known = cls().get_params(deep=False)
-    wanted = {**quick, **params}
-    return cls(**{key: value for key, value in wanted.items() if key in known})
-
-
-NETWORKS = [name for name in ESTIMATORS if hasattr(make(name), "learning_rate_init")]
-PARTIAL = [name for name in ESTIMATORS if hasattr(make(name), "partial_fit")]
-
-
-def make_data(name, n_samples=30):
-    rng = np.random.RandomState(0)
-    X = rng.normal(size=(n_samples, 3))
-    groups = np.array(["b", "a", "c"])[np.arange(n_samples) % 3]
-    y = X[:, 0] + 0.1 * rng.normal(size=n_samples)
-    # The recovery of subspaces is a transformer, but one that asks for labels.
-    labelled = is_classifier(make(name)) or name == "InvariantSubspaceRecovery"
-    return X, (y > 0).astype(int) if labelled else y, groups
-
-
-def output(model, X):
-    """Return what a model makes of X."""
-    return model.predict(X) if hasattr(model, "predict") else model.transform(X)
-
-
-def snapshot(estimator):
-    """Everything an estimator holds, as bytes."""
-    return {key: pickle.dumps(value) for key, value in vars(estimator).items()}
-
 
 # Labels of any kind
 
@@ -388,7 +360,7 @@ def test_one_domain_gives_a_warning_at_the_line_of_the_call(name, routing):
 @pytest.mark.parametrize("name", PARTIAL)
 def test_partial_fit_gives_the_warning_at_the_line_of_the_call(name):
     X, y, _ = make_data(name)
-    classes = {"classes": [0, 1]} if is_classifier(make(name)) else {}
+    classes = {"classes": [0, 1]} if name in CLASSIFIERS else {}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         make(name).partial_fit(X, y, **classes)
@@ -512,7 +484,7 @@ def test_a_failed_fit_leaves_an_unfitted_estimator_unfitted(name, kind):
 @pytest.mark.parametrize("name", PARTIAL)
 def test_a_failed_partial_fit_leaves_the_estimator_as_it_was(name):
     X, y, groups = make_data(name)
-    classes = {"classes": [0, 1]} if is_classifier(make(name)) else {}
+    classes = {"classes": [0, 1]} if name in CLASSIFIERS else {}
     model = make(name).partial_fit(X, y, groups=groups, **classes)
     before, expected = snapshot(model), copy.deepcopy(model)
     for at in ("iteration", "fit"):
@@ -528,7 +500,7 @@ def test_a_failed_partial_fit_leaves_the_estimator_as_it_was(name):
 
 
 @pytest.mark.parametrize("at", ["iteration", "fit"])
-@pytest.mark.parametrize("name", [n for n in NETWORKS if not is_classifier(make(n))])
+@pytest.mark.parametrize("name", [n for n in NETWORKS if n not in CLASSIFIERS])
 def test_a_failed_fit_leaves_the_number_of_targets_as_it_was(name, at):
     X, y, groups = make_data(name)
     model = make(name).fit(X, y, groups=groups)

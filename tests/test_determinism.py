@@ -13,25 +13,16 @@ import polars as pl
 import pytest
 import torch
 from joblib import Parallel, delayed
-from sklearn.base import clone, is_classifier
+from sklearn.base import clone
 
-import skdg
+import quick_fits
+from quick_fits import CLASSIFIERS, LABELLED, NETWORKS, PARTIAL, output
 from skdg import SingleDomainWarning
 from skdg._registry import ESTIMATORS
 from skdg._training.device import few_threads
 
-
-def make(name, **params):
-    """Make an estimator that is quick to fit; parameters that it lacks are left out."""
-    cls = getattr(skdg, name)
-    quick = {"hidden_layer_sizes": (4,), "max_iter": 10, "random_state": 0}
-    known = cls().get_params(deep=False)
-    wanted = {**quick, **params}
-    return cls(**{key: value for key, value in wanted.items() if key in known})
-
-
-NETWORKS = [name for name in ESTIMATORS if hasattr(make(name), "module")]
-PARTIAL = [name for name in ESTIMATORS if hasattr(make(name), "partial_fit")]
+# Long enough for differences to grow.
+make = partial(quick_fits.make, max_iter=10)
 KINDS = ("Classifier", "Regressor")
 every_estimator = pytest.mark.parametrize("name", ESTIMATORS)
 every_network = pytest.mark.parametrize("name", NETWORKS)
@@ -47,17 +38,7 @@ def make_data(name, n_samples=72):
         X[:, 0] += 3.0 * (groups == "a")
         return X, X[:, 0] + noise, groups
     y = X[:, 0] + (groups == "a") * X[:, 1] + noise
-    return X, (y > 0).astype(int) if labelled(name) else y, groups
-
-
-def labelled(name):
-    """Whether y holds labels: the recovery of subspaces is a transformer that asks."""
-    return is_classifier(make(name)) or name == "InvariantSubspaceRecovery"
-
-
-def output(model, X):
-    """Return what a model makes of X."""
-    return model.predict(X) if hasattr(model, "predict") else model.transform(X)
+    return X, (y > 0).astype(int) if name in LABELLED else y, groups
 
 
 def noisy_module(n_features):
@@ -194,7 +175,7 @@ def test_another_seed_is_another_model(name, setting):
 @pytest.mark.parametrize("name", PARTIAL)
 def test_in_parts_the_same_again(name, batch_size):
     X, y, groups = make_data(name)
-    classes = {"classes": [0, 1]} if is_classifier(make(name)) else {}
+    classes = {"classes": [0, 1]} if name in CLASSIFIERS else {}
 
     def train():
         model = make(name, batch_size=batch_size)
@@ -307,6 +288,27 @@ def test_fits_that_overlap_leave_the_number_of_threads_as_it_was(threads):
         assert torch.get_num_threads() == 2
 
 
+def test_an_interrupt_before_a_fit_leaves_the_number_of_threads_alone(
+    threads, monkeypatch
+):
+    threads(2)
+
+    def interrupted(number):
+        monkeypatch.undo()
+        torch.set_num_threads(number)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "set_num_threads", interrupted)
+    with pytest.raises(KeyboardInterrupt), few_threads(1):
+        pass
+    assert torch.get_num_threads() == 2
+    # Nor does it count as a fit that goes on, for which the number would be kept.
+    threads(3)
+    with few_threads(1):
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 3
+
+
 @pytest.fixture
 def double_by_default():
     torch.set_default_dtype(torch.float64)
@@ -375,7 +377,7 @@ def test_the_number_of_threads_does_not_change_the_model(name, dtype, threads):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 10)).astype(dtype)
     y = X[:, 0] + rng.normal(size=300)
-    if is_classifier(make(name)):
+    if name in CLASSIFIERS:
         y = (y > 0).astype(int)
     groups = np.arange(300) % 3
     models = []
@@ -401,7 +403,7 @@ def test_precision_is_that_of_the_data(name, setting, dtype):
     values += [v for v in getattr(model, "module_state_", {}).values() if v.ndim]
     assert [value.dtype for value in values] == [dtype] * len(values)
     assert model.history_["risk"].dtype == dtype
-    if is_classifier(model):
+    if name in CLASSIFIERS:
         assert model.decision_function(X).dtype == dtype
         assert model.predict_proba(X).dtype == dtype
     else:
@@ -577,7 +579,7 @@ def test_a_domain_of_weight_0_is_as_if_absent(name, setting):
     assert_same_model(full, without, without=["support_"])
 
 
-@pytest.mark.parametrize("name", [n for n in ESTIMATORS if is_classifier(make(n))])
+@pytest.mark.parametrize("name", CLASSIFIERS)
 @pytest.mark.parametrize("class_weight", [None, "balanced", {0: 2.0, 1: 1.0, 2: 0.5}])
 def test_a_class_of_weight_0_is_as_if_absent(name, class_weight):
     X, y, groups = make_data(name)
@@ -615,9 +617,7 @@ def test_whole_weights_are_repetitions(name, setting):
 
 
 @pytest.mark.parametrize("class_weight", ["balanced", {0: 3.0}])
-@pytest.mark.parametrize(
-    "name", [n for n in ESTIMATORS if is_classifier(make(n)) and n not in DRAWING]
-)
+@pytest.mark.parametrize("name", [n for n in CLASSIFIERS if n not in DRAWING])
 def test_whole_weights_are_repetitions_beside_class_weights(name, class_weight):
     X, y, groups, weight = with_weights(name)
     weight[y == 1] += 1

@@ -16,44 +16,22 @@ import pytest
 import sklearn
 import skops.io
 import torch
-from sklearn.base import clone, is_classifier
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skdg
+from quick_fits import (
+    CLASSIFIERS,
+    LABELLED,
+    NETWORKS,
+    PARTIAL,
+    make,
+    make_data,
+    output,
+)
 from skdg._registry import ESTIMATORS
-
-
-def make(name, **params):
-    """Make an estimator that is quick to fit; parameters that it lacks are left out."""
-    cls = getattr(skdg, name)
-    quick = {"hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0}
-    known = cls().get_params(deep=False)
-    wanted = {**quick, **params}
-    return cls(**{key: value for key, value in wanted.items() if key in known})
-
-
-NETWORKS = [name for name in ESTIMATORS if hasattr(make(name), "module")]
-PARTIAL = [name for name in ESTIMATORS if hasattr(make(name), "partial_fit")]
-
-
-def make_data(name):
-    rng = np.random.RandomState(0)
-    X = rng.normal(size=(30, 3))
-    groups = np.array(["b", "a", "c"])[np.arange(30) % 3]
-    y = X[:, 0] + 0.1 * rng.normal(size=30)
-    return X, (y > 0).astype(int) if labelled(name) else y, groups
-
-
-def labelled(name):
-    """Whether y holds labels: the recovery of subspaces is a transformer that asks."""
-    return is_classifier(make(name)) or name == "InvariantSubspaceRecovery"
-
-
-def output(model, X):
-    """Return what a model makes of X."""
-    return model.predict(X) if hasattr(model, "predict") else model.transform(X)
 
 
 def small_module(n_features):
@@ -92,7 +70,7 @@ def fit_timestamps(name, X, y, groups):
 
 
 def fit_strings_as_classes(name, X, y, groups):
-    y = np.array(["no", "yes"])[y] if labelled(name) else y
+    y = np.array(["no", "yes"])[y] if name in LABELLED else y
     return make(name).fit(X, y, groups=groups)
 
 
@@ -104,7 +82,7 @@ def fit_in_parts(name, X, y, groups):
     model = make(name)
     if name not in PARTIAL:
         return model.fit(X, y, groups=groups)
-    classes = {"classes": [0, 1]} if is_classifier(model) else {}
+    classes = {"classes": [0, 1]} if name in CLASSIFIERS else {}
     model.partial_fit(X, y, groups=groups, **classes)
     return model.partial_fit(X, y, groups=groups)
 
@@ -378,7 +356,7 @@ def test_a_model_from_a_gpu_predicts_on_the_cpu_with_a_warning(name, module, dev
     there.device = device
     there = there if module is small_module else by_pickle(there)
     methods = ["predict"]
-    if is_classifier(model):
+    if name in CLASSIFIERS:
         methods += ["predict_proba", "decision_function"]
     for method in methods:
         with pytest.warns(RuntimeWarning, match=f"device='{device}' .* CPU") as caught:

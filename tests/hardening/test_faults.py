@@ -5,7 +5,6 @@
 import gc
 import multiprocessing
 import os
-import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -14,41 +13,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sklearn.base import is_classifier
 
 import skdg
+from quick_fits import NETWORKS, make, make_data, output, snapshot
 from skdg._registry import ESTIMATORS
 
 PACKAGE = str(Path(skdg.__file__).parent)
 
 
-def make(name, **params):
-    """Make an estimator that is quick to fit; parameters that it lacks are left out."""
-    model = getattr(skdg, name)()
-    quick = {"hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0}
-    known = model.get_params(deep=False)
-    wanted = {**quick, **params}
-    return model.set_params(**{k: v for k, v in wanted.items() if k in known})
-
-
-NETWORKS = [name for name in ESTIMATORS if hasattr(make(name), "module")]
-
-
-def make_data(name, seed=0):
-    rng = np.random.default_rng(seed)
-    X, groups = rng.normal(size=(30, 3)), np.arange(30) % 3
-    y = X[:, 0] + 0.1 * rng.normal(size=30)
-    labelled = is_classifier(make(name)) or name == "InvariantSubspaceRecovery"
-    return X, (y > 0).astype(int) if labelled else y, groups
-
-
-def output(model, X):
-    """Return what a model makes of X."""
-    return model.predict(X) if hasattr(model, "predict") else model.transform(X)
-
-
 def fitted_output(name, seed=0):
-    X, y, groups = make_data(name, seed)
+    X, y, groups = make_data(name, seed=seed)
     return output(make(name).fit(X, y, groups=groups), X)
 
 
@@ -80,10 +54,6 @@ class Interrupter:
             if self.n_lines == self.at:
                 raise KeyboardInterrupt
         return self.trace
-
-
-def snapshot(model):
-    return {key: pickle.dumps(value) for key, value in vars(model).items()}
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
@@ -134,7 +104,11 @@ def check_workers(start_method):
 def test_workers_fit_the_same_models(start_method):
     result = subprocess.run(
         [sys.executable, __file__, start_method],
-        env={**os.environ, "OMP_NUM_THREADS": "2"},
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": "2",
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        },
         capture_output=True,
         text=True,
         timeout=300,
