@@ -51,12 +51,6 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
 
     n_iter_ : int
         Number of iterations trained.
-
-    n_features_in_ : int
-        Number of features seen in fit.
-
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen in fit. Only if X has feature names that are strings.
     """
 
     __metadata_request__partial_fit: ClassVar[dict[str, bool]] = {"groups": True}

@@ -13,6 +13,7 @@ from skdg._training.dense import DenseNetwork
 from skdg._training.losses import CROSS_ENTROPY, Loss
 from skdg._training.models import per_model
 from skdg._training.optimizer import Optimizer
+from skdg._training.penalties import restart_if_due
 from skdg._training.rows import DomainRows
 from skdg._training.state import initial_dense_state
 from skdg._training.steps import TOLERATED_GROWTH, Network, Penalty, Record
@@ -66,8 +67,7 @@ class AdversarialStep:
         iteration: int,
     ) -> Record:
         """Take one step of the discriminator and one, against it, of the network."""
-        if self._schedule.restarts_at(iteration):
-            optimizer.restart()
+        restart_if_due([self._schedule], optimizer, iteration)
         batch = network.forward(rows, loss)
         reversed_gradient, cross_entropy = self._discriminate(batch)
         outputs_gradient = rows.weights[..., None] * batch.residuals / rows.n_domains

@@ -44,12 +44,6 @@ class InvariantCausalPrediction(RegressorMixin, _CausalSets):
     intercept_ : float
         Offset. Without causal features the mean of y, or 0 if not `fit_intercept`.
 
-    n_features_in_ : int
-        Number of features seen in fit.
-
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen in fit. Only if X has feature names that are strings.
-
     See Also
     --------
     skdg.AnchorRegression : Invariance to a degree, without causal claims.

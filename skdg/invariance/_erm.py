@@ -22,8 +22,8 @@ class _ERM(NetworkEstimator):
 
     so that a small domain counts as much as a large one. There is no penalty.
     (DomainBed averages over the rows of equally large minibatches, which is the same.)
-    Under fair model selection
-    few methods beat this one [1]_; compare with it before you believe in any other.
+    Under fair model selection few methods beat this one [1]_; compare with it before
+    you believe in any other.
 
     References
     ----------

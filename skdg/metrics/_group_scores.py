@@ -172,7 +172,7 @@ def worst_group_score(
     1.0
     """
     if greater_is_better is None:
-        greater_is_better = _direction(metric)
+        greater_is_better = more_is_better(metric)
     scores = group_scores(
         y_true,
         y_pred,
@@ -185,7 +185,7 @@ def worst_group_score(
     return float(worst(list(scores.values())))
 
 
-def _direction(metric: Callable[..., float]) -> bool:
+def more_is_better(metric: Callable[..., float]) -> bool:
     """Tell from its name whether more of a metric is better."""
     function = metric.func if isinstance(metric, partial) else metric
     name = getattr(function, "__name__", repr(function))

@@ -14,7 +14,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import _check_sample_weight, check_random_state
 
-from skdg.metrics._group_scores import _direction, group_scores, rows_by_domain
+from skdg.metrics._group_scores import group_scores, more_is_better, rows_by_domain
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,19 @@ class GroupSummary:
 
     confidence_level : float
         That probability.
+
+    See Also
+    --------
+    group_summary : Makes it from predictions.
+
+    Examples
+    --------
+    >>> from skdg.metrics import group_summary
+    >>> summary = group_summary([1, 1, 0, 0], [1, 0, 0, 0], groups=["a", "a", "b", "b"])
+    >>> summary.scores
+    {'a': 0.5, 'b': 1.0}
+    >>> summary.worst, summary.worst_domain
+    (0.5, 'a')
     """
 
     scores: dict[Hashable, float]
@@ -181,7 +194,7 @@ def group_summary(
     >>> summary.in_domain, summary.unseen
     (1.0, 0.5)
     """
-    better = _direction(metric) if greater_is_better is None else greater_is_better
+    better = more_is_better(metric) if greater_is_better is None else greater_is_better
     scores = group_scores(
         y_true,
         y_pred,

@@ -30,6 +30,18 @@ class ShiftDecomposition:
 
     harder_se, conditional_se, unfamiliar_se : float
         Standard errors of these parts, with the probabilities taken as given.
+
+    See Also
+    --------
+    shift_decomposition : Makes it from losses and probabilities.
+
+    Examples
+    --------
+    >>> from skdg.metrics import shift_decomposition
+    >>> even = {"source_probability": [0.5, 0.5], "target_probability": [0.5, 0.5]}
+    >>> parts = shift_decomposition([0, 1], [1, 1], **even)
+    >>> parts.source, parts.target, parts.conditional
+    (0.5, 1.0, 0.5)
     """
 
     source: float

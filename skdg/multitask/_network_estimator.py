@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from skdg._dataclass import estimator
-from skdg._training.estimators import TrainingData
+from skdg._training.data import TrainingData
 from skdg._training.state import NetworkState
 from skdg._training.steps import DirectionStep, RiskStep, Step
 from skdg.multitask._combinations import combine_shared

@@ -8,8 +8,9 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdg._dataclass import estimator
+from skdg._training.data import Targets
 from skdg._training.device import resolve_device
-from skdg._training.estimators import NetworkEstimator, Targets
+from skdg._training.estimators import NetworkEstimator
 from skdg._training.state import NetworkState
 from skdg.multitask._network_objective import MultiTaskNetworkObjective
 from skdg.multitask._row_tasks import row_tasks

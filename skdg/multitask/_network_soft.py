@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from skdg._training.batch import DomainBatch
-from skdg._training.dense import ACTIVATIONS, DenseNetwork
+from skdg._training.dense import DenseNetwork
+from skdg._training.layers import ACTIVATIONS
 from skdg._training.losses import Loss
 from skdg._training.rows import DomainRows
 from skdg._training.state import NetworkState, to_numpy
