@@ -34,6 +34,23 @@ class OracleSelectionWarning(UserWarning):
 
     What is then reported for that domain is no estimate for a domain that nobody has
     seen. Given by :class:`~skdg.model_selection.DomainSearchCV` with its rule "oracle".
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skdg import AnchorClassifier
+    >>> from skdg.datasets import make_fish_linear
+    >>> from skdg.model_selection import DomainSearchCV
+    >>> X, y, groups = make_fish_linear(random_state=0)
+    >>> seen, unseen = groups != "test", groups == "test"
+    >>> search = DomainSearchCV(AnchorClassifier(), rule="oracle", n_candidates=2)
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     search = search.fit(
+    ...         X[seen], y[seen], groups=groups[seen], test=(X[unseen], y[unseen])
+    ...     )
+    >>> caught[-1].category.__name__
+    'OracleSelectionWarning'
     """
 
 
@@ -61,4 +78,16 @@ class OrdinarySearchWarning(UserWarning):
     The message says why. Results are the same. Given by
     :class:`~skdg.model_selection.BatchedGridSearchCV` and
     :class:`~skdg.model_selection.BatchedRandomizedSearchCV`.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from sklearn.linear_model import Ridge
+    >>> from skdg.model_selection import BatchedGridSearchCV
+    >>> search = BatchedGridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=2)
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     search = search.fit([[0.0], [1.0], [2.0], [3.0]], [0.0, 1.0, 2.0, 3.0])
+    >>> print(caught[0].category.__name__)
+    OrdinarySearchWarning
     """
