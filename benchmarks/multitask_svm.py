@@ -126,20 +126,7 @@ def save(rows):
     with RESULTS.open("a", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         if new:
-            writer.writerow(
-                [
-                    "n",
-                    "d",
-                    "T",
-                    "rounds",
-                    "way",
-                    "seconds",
-                    "ratio",
-                    "ratio_min",
-                    "ratio_max",
-                    "excess",
-                ]
-            )
+            writer.writerow(COLUMNS)
         writer.writerows(rows)
 
 

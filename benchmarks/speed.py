@@ -32,7 +32,6 @@ import csv
 import os
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
@@ -43,7 +42,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 
 import skdg
-from benchmarks.step_cost import METHODS, N_DOMAINS, data, ours
+from benchmarks.step_cost import METHODS, N_DOMAINS, data, ours, seconds
 from benchmarks.textbook import Textbook
 from skdg._training.together import fit_models
 from skdg.model_selection import BatchedGridSearchCV
@@ -51,13 +50,6 @@ from skdg.model_selection import BatchedGridSearchCV
 RESULTS = Path(__file__).parent / "results" / "speed.csv"
 COLUMNS = ["part", "what", "beside", "ratio", "lower", "upper", "aim", "rounds", "ours"]
 HIDDEN = (64, 64)
-
-
-def seconds(step, times=1):
-    began = time.perf_counter()
-    for _ in range(times):
-        step()
-    return (time.perf_counter() - began) / times
 
 
 def compare(slow, fast, rounds, times=(1, 1)):

@@ -105,11 +105,11 @@ def ours(name, X, y, groups, hidden=HIDDEN, **params):
     return advance
 
 
-def seconds(step):
+def seconds(step, times=1):
     began = time.perf_counter()
-    for _ in range(STEPS):
+    for _ in range(times):
         step()
-    return (time.perf_counter() - began) / STEPS
+    return (time.perf_counter() - began) / times
 
 
 def measure(names, rounds):
@@ -120,7 +120,8 @@ def measure(names, rounds):
     times = {name: [] for name in names}
     for round_ in range(rounds + 1):
         for name, step in steps.items():
-            pair = seconds(parts if name == "Fish" else whole), seconds(step)
+            beside = parts if name == "Fish" else whole
+            pair = seconds(beside, STEPS), seconds(step, STEPS)
             if round_:  # the first one warms up
                 times[name].append(pair)
     return {name: np.array(pairs) for name, pairs in times.items()}
