@@ -288,19 +288,21 @@ def test_fits_that_overlap_leave_the_number_of_threads_as_it_was(threads):
         assert torch.get_num_threads() == 2
 
 
-def test_an_interrupt_before_a_fit_leaves_the_number_of_threads_alone(
-    threads, monkeypatch
-):
+@pytest.mark.parametrize("at", [1, 2])  # on the way in, on the way out
+def test_an_interrupt_leaves_the_number_of_threads_as_it_was(at, threads, monkeypatch):
     threads(2)
+    set_to, calls = torch.set_num_threads, []
 
     def interrupted(number):
-        monkeypatch.undo()
-        torch.set_num_threads(number)
-        raise KeyboardInterrupt
+        calls.append(number)
+        if len(calls) == at:
+            raise KeyboardInterrupt
+        set_to(number)
 
     monkeypatch.setattr(torch, "set_num_threads", interrupted)
     with pytest.raises(KeyboardInterrupt), few_threads(1):
         pass
+    monkeypatch.undo()
     assert torch.get_num_threads() == 2
     # Nor does it count as a fit that goes on, for which the number would be kept.
     threads(3)

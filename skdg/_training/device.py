@@ -139,7 +139,15 @@ def few_threads(work: int) -> Iterator[None]:
             torch.set_num_threads(1)
         yield
     finally:
-        with _lock:
-            if user in _users:  # an interrupt may have come before
-                _users.remove(user)
-                torch.set_num_threads(_threads_found)
+        # Twice, since an interrupt may come in the first call; else it is done once.
+        try:
+            _leave(user)
+        finally:
+            _leave(user)
+
+
+def _leave(user: object) -> None:
+    with _lock:
+        if user in _users:  # not if an interrupt came before
+            torch.set_num_threads(_threads_found)
+            _users.remove(user)
