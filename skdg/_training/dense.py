@@ -75,8 +75,8 @@ class DenseNetwork:
         device: torch.device,
     ) -> "DenseNetwork":
         """Make a network from numpy arrays, which are copied."""
-        flat = torch.tensor(_flatten(state), dtype=dtype, device=device)
-        return cls(_sizes(state), activation, flat)
+        flat = torch.tensor(state.flat(), dtype=dtype, device=device)
+        return cls(state.layer_sizes, activation, flat)
 
     @classmethod
     def from_states(
@@ -87,9 +87,9 @@ class DenseNetwork:
         device: torch.device,
     ) -> "DenseNetwork":
         """Make networks of one shape from numpy arrays, to be trained side by side."""
-        flat = np.stack([_flatten(state) for state in states])
+        flat = np.stack([state.flat() for state in states])
         parameters = torch.tensor(flat, dtype=dtype, device=device)
-        return cls(_sizes(states[0]), activation, parameters)
+        return cls(states[0].layer_sizes, activation, parameters)
 
     def state(self) -> NetworkState:
         """Return a copy of the parameters as numpy arrays."""
@@ -138,6 +138,11 @@ class DenseNetwork:
     def n_shared(self) -> int:
         """How many parameters, the first ones, belong to all domains: all of them."""
         return self.parameters.shape[-1]
+
+    @property
+    def is_affine(self) -> bool:
+        """Whether features and outputs are affine functions of the inputs."""
+        return len(self._layers) == 1 or self._activation is ACTIVATIONS["identity"]
 
     @property
     def head(self) -> Tensor:
@@ -285,14 +290,3 @@ class DenseNetwork:
                 curvature = self._activation.curvature(self._inputs[layer])
                 delta_tangent += upstream * curvature * input_tangents[layer]
         return self._gradient
-
-
-def _sizes(state: NetworkState) -> tuple[int, ...]:
-    """Return the sizes of the layers from the inputs to the outputs."""
-    return (len(state.coefs[0]), *(len(offsets) for offsets in state.intercepts))
-
-
-def _flatten(state: NetworkState) -> np.ndarray:
-    """Return all weights and offsets as one vector, see `DenseNetwork.split`."""
-    layers = zip(state.coefs, state.intercepts, strict=True)
-    return np.concatenate([array.ravel() for layer in layers for array in layer])

@@ -8,6 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skdg._training.device import few_threads
+from skdg._training.losses import Loss
+from skdg._training.protocols import Network, Step
 from skdg._training.rows import DomainRows
 
 # batch_size="auto" trains on all rows at once up to this many, then on batches of about
@@ -42,6 +45,55 @@ def resolve_max_iter(
         return max_iter
     per_batch = sum(min(n, batch_size or n) for n in sizes)
     return max(_AUTO_ITERATIONS, _AUTO_PASSES * sum(sizes) // per_batch)
+
+
+def rows_to_see(
+    rows: DomainRows,
+    batch_size: int | None,
+    max_iter: int,
+    network: Network,
+    loss: Loss,
+    step: Step,
+) -> DomainRows:
+    """Return few rows in place of all where that makes no difference but to the time.
+
+    That is, where all rows are seen at once, and by their moments alone.
+
+    Parameters
+    ----------
+    rows : DomainRows
+        All training rows of a model.
+
+    batch_size : int or None
+        Rows per domain in a batch; None stands for all.
+
+    max_iter : int
+        Number of iterations.
+
+    network : Network
+        What is trained.
+
+    loss : Loss
+        The loss of a row.
+
+    step : Step
+        The method.
+
+    Returns
+    -------
+    DomainRows
+        `rows`, or points with the same moments.
+    """
+    enough = step.needs_moments_alone and network.is_affine and loss.is_quadratic
+    if not enough or (batch_size is not None and batch_size < max(rows.sizes)):
+        return rows
+    n_columns = rows.inputs.shape[1] + rows.targets.shape[1]
+    n_saved = sum(max(0, size - n_columns - 1) for size in rows.sizes)
+    # For a row, moments cost about half as many steps as there are columns.
+    if 2 * max_iter * n_saved < n_columns * rows.n_rows:
+        return rows
+    with few_threads(0):  # whose number would show in the last bits
+        return rows.condensed
 
 
 def spread_batches(

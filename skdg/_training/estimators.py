@@ -25,6 +25,7 @@ from skdg._training.drawing import (
     draw_batches,
     resolve_batch_size,
     resolve_max_iter,
+    rows_to_see,
     spread_batches,
 )
 from skdg._training.loop import train
@@ -193,6 +194,8 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
         with ExitStack() as stack:
             stack.enter_context(self._module_seed(seeds[3], rows.inputs.device))
             network = self._make_network(data, start, seeds[0])
+            step = self._make_step(seeds[2])
+            rows = rows_to_see(rows, batch_size, max_iter, network, targets.loss, step)
             n_rows = sum(min(n, batch_size or n) for n in rows.sizes)
             stack.enter_context(few_threads(n_rows * len(network.parameters)))
             optimizer = Optimizer(
@@ -215,7 +218,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
                     network,
                     draw_batches(rows, batch_size, seeds[1]),
                     targets.loss,
-                    self._make_step(seeds[2]),
+                    step,
                     optimizer,
                     max_iter=max_iter,
                     judged_on=spread_batches(rows, batch_size),

@@ -31,12 +31,16 @@ class Loss(NamedTuple):
 
     probabilities : callable
         ``probabilities(outputs)``; for a regression loss the outputs themselves.
+
+    is_quadratic : bool, default=False
+        Whether the value is a quadratic function of outputs and targets together.
     """
 
     value: Callable[[Tensor, Tensor], Tensor]
     residual: Callable[[Tensor, Tensor], Tensor]
     residual_tangent: Callable[[Tensor, Tensor], Tensor]
     probabilities: Callable[[Tensor], Tensor]
+    is_quadratic: bool = False
 
 
 def _log_value(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -92,4 +96,5 @@ SQUARED_ERROR = Loss(
     _squared_residual,
     _squared_residual_tangent,
     lambda outputs: outputs,
+    is_quadratic=True,
 )

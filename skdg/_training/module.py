@@ -145,6 +145,11 @@ class ModuleNetwork:
         return [part.reshape(*flat.shape[:-1], *shape) for part, shape in parts]
 
     @property
+    def is_affine(self) -> bool:
+        """Whether features and outputs are affine functions: not that one could see."""
+        return False
+
+    @property
     def n_shared(self) -> int:
         """How many parameters, the first ones, belong to all domains: all of them."""
         return len(self.parameters)

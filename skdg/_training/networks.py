@@ -118,7 +118,7 @@ class NetworkHolder(NetworkParameters):
         state = NetworkState(
             self.coefs_, self.intercepts_, getattr(self, "module_state_", None)
         )
-        sizes = [len(self.coefs_[0]), *(len(offsets) for offsets in self.intercepts_)]
+        sizes = list(state.layer_sizes)
         n_outputs = data.targets.values.shape[1]
         if self.module is None:
             wanted = [data.rows.inputs.shape[1], *self.hidden_layer_sizes, n_outputs]

@@ -39,6 +39,11 @@ class Penalty:
 
     name : str, default="penalty"
         The name of the penalty in the history.
+
+    of_moments : bool, default=False
+        Whether a penalty of a `DomainBatch` is a function of risks and of the first and
+        second moments, in each domain, of inputs and targets together, if features and
+        outputs are affine in the inputs and the loss is quadratic.
     """
 
     function: Callable
@@ -48,6 +53,7 @@ class Penalty:
     reset_optimizer: bool = False
     rescale: bool = False
     name: str = "penalty"
+    of_moments: bool = False
 
     def weight_at(self, iteration: int) -> Any:
         """Return the weight in an iteration, counted from 0."""

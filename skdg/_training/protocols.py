@@ -23,6 +23,10 @@ class Network(Protocol):
     def n_shared(self) -> int:
         """How many parameters, the first ones, belong to all domains."""
 
+    @property
+    def is_affine(self) -> bool:
+        """Whether features and outputs are affine functions of the inputs."""
+
     def state(self) -> NetworkState:
         """Return a copy of the parameters as numpy arrays."""
 
@@ -92,10 +96,16 @@ TOLERATED_GROWTH = 10.0
 
 
 class Step(Protocol):
-    """One iteration of training."""
+    """One iteration of training.
+
+    `needs_moments_alone` tells whether, of an affine network with a quadratic loss, the
+    step depends on the rows of each domain by their weighted mean, their covariance and
+    their total weight alone.
+    """
 
     penalty_names: list[str]
     tolerated_growth: float
+    needs_moments_alone: bool
 
     def advance(
         self,

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skdg._training.moments import moment_points
+
 
 @dataclass(frozen=True)
 class DomainRows:
@@ -199,6 +201,22 @@ class DomainRows:
             DomainRows(inputs, targets, weight, (size,), self.n_models)
             for inputs, targets, weight, size in zip(*parts, self.sizes, strict=True)
         ]
+
+    @cached_property
+    def condensed(self) -> "DomainRows":
+        """Few rows that have, in each domain, the same first and second moments."""
+        columns = zip(
+            *(
+                moment_points(part.inputs, part.targets, part.sample_weight)
+                for part in self.by_domain
+            ),
+            strict=True,
+        )
+        inputs, targets, weight = map(list, columns)
+        sizes = tuple(len(own) for own in weight)
+        return DomainRows(
+            torch.cat(inputs), torch.cat(targets), torch.cat(weight), sizes
+        )
 
     @cached_property
     def of_one(self) -> "DomainRows":

@@ -40,6 +40,16 @@ class NetworkState:
     intercepts: list[np.ndarray]
     module: dict[str, np.ndarray] | None = None
 
+    @property
+    def layer_sizes(self) -> tuple[int, ...]:
+        """Sizes of the linear layers from the inputs to the outputs."""
+        return (len(self.coefs[0]), *(len(offsets) for offsets in self.intercepts))
+
+    def flat(self) -> np.ndarray:
+        """Return all weights and offsets of the linear layers as one vector."""
+        layers = zip(self.coefs, self.intercepts, strict=True)
+        return np.concatenate([array.ravel() for layer in layers for array in layer])
+
     def with_outputs(self, scale: Any, offset: Any) -> "NetworkState":
         """Return the network whose outputs are ``scale * outputs + offset``."""
         dtype = self.coefs[-1].dtype

@@ -72,6 +72,7 @@ class RiskStep:
         self._penalties = [penalty for penalty in penalties if is_any(penalty.weight)]
         self._weigh = weigh
         self.penalty_names = [penalty.name for penalty in self._penalties]
+        self.needs_moments_alone = all(p.of_moments for p in self._penalties)
 
     def advance(
         self,
@@ -158,6 +159,8 @@ class GradientStep:
         See `TOLERATED_GROWTH`. A penalty that is unbounded below needs less.
     """
 
+    needs_moments_alone = True
+
     def __init__(
         self, penalty: Penalty, tolerated_growth: float = TOLERATED_GROWTH
     ) -> None:
@@ -205,6 +208,7 @@ class DirectionStep:
     """
 
     tolerated_growth = TOLERATED_GROWTH
+    needs_moments_alone = True
 
     def __init__(
         self, combine: Callable[[Tensor, Callable[[Tensor], list[Tensor]]], Tensor]

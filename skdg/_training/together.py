@@ -24,6 +24,7 @@ from skdg._training.drawing import (
     draw_batches,
     resolve_batch_size,
     resolve_max_iter,
+    rows_to_see,
     spread_batches,
 )
 from skdg._training.estimators import NetworkEstimator
@@ -93,12 +94,13 @@ def fit_models(
         For each model None if it is now fitted, or the error if its training diverged.
     """
     leader = _leader(models)
-    rows = _join([each.rows for each in data])
+    first, loss = data[0].rows, data[0].targets.loss
     seeds = [spawn_random_states(model.random_state, 4) for model in models]
     # Models with the same seed see the same rows in the same order.
     n_drawn = len(models) if isinstance(leader.random_state, np.ndarray) else 1
-    batch_size = resolve_batch_size(leader.batch_size, rows.sizes)
-    max_iter = resolve_max_iter(leader.max_iter, rows.sizes, batch_size)
+    batch_size = resolve_batch_size(leader.batch_size, first.sizes)
+    max_iter = resolve_max_iter(leader.max_iter, first.sizes, batch_size)
+    step = leader._make_step(seeds[0][2])
     with torch.inference_mode(False), torch.enable_grad():
         network = DenseNetwork.from_states(
             [
@@ -106,16 +108,18 @@ def fit_models(
                 for each, own in zip(data, seeds, strict=True)
             ],
             leader.activation,
-            rows.inputs.dtype,
-            rows.inputs.device,
+            first.inputs.dtype,
+            first.inputs.device,
         )
+        seen = (batch_size, max_iter, network, loss, step)
+        rows = _join([rows_to_see(each.rows, *seen) for each in data])
         n_rows = sum(min(n, batch_size or n) for n in rows.sizes)
         with few_threads(n_rows * network.parameters.shape[1]):
             outcomes = train_models(
                 network,
                 draw_batches(rows, batch_size, *(own[1] for own in seeds[:n_drawn])),
-                data[0].targets.loss,
-                leader._make_step(seeds[0][2]),
+                loss,
+                step,
                 Optimizer(
                     network.parameters,
                     leader.optimizer,

@@ -41,6 +41,7 @@ class AdversarialStep:
     """
 
     tolerated_growth = TOLERATED_GROWTH
+    needs_moments_alone = False
 
     def __init__(
         self,

@@ -61,7 +61,9 @@ class _CORAL(PenalizedEstimator):
     penalty_weight: float = 1.0
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
-        return RiskStep(self._annealed(coral_penalty, weight_before=0.0))
+        return RiskStep(
+            self._annealed(coral_penalty, weight_before=0.0, of_moments=True)
+        )
 
 
 @estimator

@@ -44,6 +44,7 @@ class MixupStep(RiskStep):
         self, concentration: float, random_state: np.random.RandomState
     ) -> None:
         super().__init__()
+        self.needs_moments_alone = False
         self._concentration = concentration
         self._random_state = random_state
 

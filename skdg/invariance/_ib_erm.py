@@ -43,7 +43,7 @@ class _IBERM(Bottleneck):
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
         function = partial(within_domain_variance, bottleneck=self.bottleneck)
-        return RiskStep(self._annealed(function, weight_before=0.0))
+        return RiskStep(self._annealed(function, weight_before=0.0, of_moments=True))
 
 
 @estimator

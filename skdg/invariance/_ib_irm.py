@@ -68,8 +68,12 @@ class _IBIRM(Bottleneck):
             self.penalty_anneal_iters,
             reset_optimizer=self.reset_optimizer,
             name="bottleneck",
+            of_moments=True,
         )
-        return RiskStep(self._annealed(irm_penalty, before, rescale=True), bottleneck)
+        return RiskStep(
+            self._annealed(irm_penalty, before, rescale=True, of_moments=True),
+            bottleneck,
+        )
 
 
 @estimator

@@ -105,7 +105,10 @@ class _IRM(PenalizedEstimator):
     def _make_step(self, random_state: np.random.RandomState) -> Step:
         penalty = partial(irm_penalty, dummy=self.dummy, estimate=self.penalty_estimate)
         before = np.minimum(1.0, self.penalty_weight)
-        return RiskStep(self._annealed(penalty, before, rescale=True))
+        of_moments = self.penalty_estimate == "squared"
+        return RiskStep(
+            self._annealed(penalty, before, rescale=True, of_moments=of_moments)
+        )
 
 
 @estimator

@@ -50,7 +50,9 @@ class _SpectralDecoupling(PenalizedEstimator):
     penalty_weight: float = 0.1
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
-        return RiskStep(self._annealed(mean_squared_output, weight_before=0.0))
+        return RiskStep(
+            self._annealed(mean_squared_output, weight_before=0.0, of_moments=True)
+        )
 
 
 @estimator

@@ -52,7 +52,9 @@ class _VREx(PenalizedEstimator):
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
         before = np.minimum(1.0, self.penalty_weight)
-        return RiskStep(self._annealed(risk_variance, before, rescale=True))
+        return RiskStep(
+            self._annealed(risk_variance, before, rescale=True, of_moments=True)
+        )
 
 
 @estimator

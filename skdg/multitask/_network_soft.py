@@ -132,6 +132,13 @@ class TaskNetworks:
         """How many parameters belong to all tasks: none."""
         return 0
 
+    @property
+    def is_affine(self) -> bool:
+        """Whether features and outputs are affine functions of the inputs."""
+        return len(self._split(self._decay)) == 1 or (
+            self._activation is ACTIVATIONS["identity"]
+        )
+
     def looked_at(self) -> AbstractContextManager[None]:
         """Return a context in which passes leave no trace; here they never do."""
         return nullcontext()

@@ -14,6 +14,7 @@ class SoftSharingStep:
     """Descend on the objective of `TaskNetworks`."""
 
     tolerated_growth = TOLERATED_GROWTH
+    needs_moments_alone = True
 
     def __init__(self) -> None:
         self.penalty_names = ["penalty"]
