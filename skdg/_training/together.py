@@ -70,7 +70,10 @@ def kind_of(model: NetworkEstimator) -> Hashable:
     sizes = parameters["hidden_layer_sizes"]
     parameters["hidden_layer_sizes"] = tuple(int(size) for size in sizes)
     try:
-        return type(model), pickle.dumps(sorted(parameters.items()))
+        # One by one: a pickle of all tells whether two of them are the same object.
+        return type(model), *(
+            (name, pickle.dumps(value)) for name, value in sorted(parameters.items())
+        )
     except (pickle.PicklingError, AttributeError, TypeError):
         return type(model), id(model)  # of a class of the user
 

@@ -1,62 +1,32 @@
 # Authors: The skdg developers
 # SPDX-License-Identifier: BSD-3-Clause
-"""The fits of a search that can be made side by side."""
+"""The fits of a search or a study that can be made side by side."""
 
-import copy
-import time
+import sys
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any
 
+import joblib
 import numpy as np
-from sklearn.base import BaseEstimator, clone
-from sklearn.pipeline import Pipeline
+from sklearn.base import clone
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params
 
-# So many numbers, about, are in the layers of the models of one batch: enough for the
-# cost of a call to vanish beside its arithmetic, and little enough for the cache.
-_NUMBERS_AT_ONCE = 2**20
+from skdg.model_selection._batches import (
+    Job,
+    batches_of,
+    before_last,
+    jobs_of,
+    last_step,
+    n_at_once,
+    shape_of,
+    train_batch,
+)
+
 # Fewer models of a fold wait for those of other folds, of which each has its own rows.
 _ENOUGH = 16
-
-
-class Job(NamedTuple):
-    """A fit that can be made beside others.
-
-    Parameters
-    ----------
-    key : tuple (candidate, split)
-        Which fit of the search it is.
-
-    whole : estimator instance
-        The estimator of the search, with all its steps fitted but the last.
-
-    model : NetworkEstimator
-        The last step.
-
-    data : TrainingData
-        Its rows.
-
-    kind : hashable
-        What it has in common with models that can be trained beside it.
-
-    fit_time : float
-        Time that was spent on it so far, in seconds.
-    """
-
-    key: tuple[int, int]
-    whole: Any
-    model: Any
-    data: Any
-    kind: Hashable
-    fit_time: float
-
-
-def last_step(estimator: Any) -> Any:
-    """Return the last step of a pipeline, or the estimator itself."""
-    return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
 
 
 def fit_side_by_side(
@@ -110,7 +80,11 @@ def fit_side_by_side(
             reasons.append(reason)
         else:
             chosen[number] = whole
-    before = {n: _before(whole, candidates[n]) for n, whole in chosen.items()}
+    before = {}
+    for number, whole in chosen.items():
+        # A grid gives the same objects again.
+        values = before_last(whole, candidates[number])
+        before[number] = frozenset((name, id(value)) for name, value in values.items())
     fitted = {}
     waiting: dict[Hashable, list[Job]] = defaultdict(list)
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
@@ -120,148 +94,88 @@ def fit_side_by_side(
             """Train jobs in batches of nearly one size; return those that wait."""
             if len(jobs) < enough:
                 return jobs
-            n_batches = -(-len(jobs) // _n_at_once(jobs[0]))
-            for batch in np.array_split(np.arange(len(jobs)), n_batches):
-                futures.append(pool.submit(_train, [jobs[place] for place in batch]))
+            futures.extend(
+                pool.submit(train_batch, batch) for batch in batches_of(jobs)
+            )
             return []
 
         for split, (train, _) in enumerate(splits):
             own = _check_method_params(X, params=dict(fit_params), indices=train)
             X_train, y_train = _safe_split(estimator, X, y, train)
-            for job in _jobs(chosen, before, split, X_train, y_train, own):
-                if _n_at_once(job) == 1:
+            for job in jobs_of(chosen, before, split, X_train, y_train, own):
+                if n_at_once(job) == 1:
                     reasons.append("a network on so many rows fills the cores")
                 else:
-                    waiting[_shape(job)].append(job)
+                    waiting[shape_of(job)].append(job)
             for shape, jobs in waiting.items():
                 waiting[shape] = start(jobs, _ENOUGH)
         for jobs in waiting.values():
             start(jobs, 1)
         for future in futures:
-            fitted.update(future.result())
+            for key, (whole, seconds) in future.result().items():
+                if not isinstance(whole, Exception):
+                    fitted[key] = whole, seconds
     return fitted, list(dict.fromkeys(reasons))
 
 
-def _jobs(
-    chosen: Mapping[int, Any],
-    before: Mapping[int, Hashable],
-    split: int,
-    X: Any,
-    y: Any,
-    params: Mapping[str, Any],
-) -> Iterator[Job]:
-    """Yield the fits of a fold, with what comes before the networks done once."""
-    from skdg._training.together import kind_of
+def kind_of_candidate(estimator: Any, parameters: Mapping[str, Any]) -> Hashable | None:
+    """Return what candidates have in common that `fit_alike` trains side by side.
 
-    for numbers in _grouped(chosen, before.__getitem__):
-        began = time.time()
-        whole = clone(chosen[numbers[0]])
-        last = _Last()
-        try:
-            if isinstance(whole, Pipeline):
-                last.stand_in_for(whole)
-                whole.fit(X, y, **params)
-            else:
-                last.fit(X, y, **params)
-        except Exception:
-            continue  # made one by one these fits fail alike, and are reported
-        share = (time.time() - began) / len(numbers)
-        models = {number: clone(last_step(chosen[number])) for number in numbers}
-        kinds = {number: kind_of(model) for number, model in models.items()}
-        for alike in _grouped(numbers, kinds.__getitem__):
-            began = time.time()
-            first = models[alike[0]]
-            try:
-                for number in alike:
-                    models[number]._validate_params()
-                encoded = first._encode_domains(last.X, last.groups)
-                data = first._validate(last.X, last.y, last.sample_weight, *encoded)
-            except ValueError:
-                continue  # as above
-            seen = {name: v for name, v in vars(first).items() if name.endswith("_in_")}
-            share += (time.time() - began) / len(alike)
-            for number in alike:
-                vars(models[number]).update(seen)
-                own = models[number]
-                if isinstance(whole, Pipeline):
-                    own = copy.copy(chosen[number])
-                    own.steps = [*whole.steps[:-1], (own.steps[-1][0], models[number])]
-                key = (number, split)
-                yield Job(key, own, models[number], data, kinds[number], share)
+    Parameters
+    ----------
+    estimator : estimator instance
+        What is tuned.
 
+    parameters : dict
+        The candidate.
 
-class _Last(BaseEstimator):
-    """Takes the place of the last step of a pipeline, and keeps what it is given."""
-
-    __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": True}
-
-    def stand_in_for(self, whole: Pipeline) -> None:
-        """Take the place of a pipeline's last step, with its requests for metadata."""
-        name, last = whole.steps[-1]
-        if hasattr(last, "_metadata_request"):
-            self._metadata_request = last._metadata_request
-        whole.steps[-1] = (name, self)
-
-    def fit(
-        self, X: Any, y: Any, groups: Any = None, sample_weight: Any = None
-    ) -> Self:
-        """Keep the arguments."""
-        self.X, self.y, self.groups, self.sample_weight = X, y, groups, sample_weight
-        return self
-
-
-def _grouped(items: Iterable[int], key: Callable[[int], Hashable]) -> list[list[int]]:
-    """Put together items with the same key, in their order."""
-    groups: dict[Hashable, list[int]] = defaultdict(list)
-    for item in items:
-        groups[key(item)].append(item)
-    return list(groups.values())
-
-
-def _before(whole: Any, parameters: Mapping[str, Any]) -> Hashable:
-    """Return what candidates have in common that differ in their last step alone."""
-    if not isinstance(whole, Pipeline):
+    Returns
+    -------
+    kind : hashable or None
+        None for a candidate that is fitted by itself.
+    """
+    if "torch" not in sys.modules:  # there is no network without it
         return None
-    last = whole.steps[-1][0]
-    # A grid gives the same objects again.
-    return frozenset(
-        (name, id(value))
-        for name, value in parameters.items()
-        if name != last and not name.startswith(f"{last}__")
-    )
+    from skdg._training.together import kind_of, why_alone
 
-
-def _shape(job: Job) -> Hashable:
-    """Return what models have in common that can be trained in one batch."""
-    rows = job.data.rows
-    return (
-        job.kind,
-        rows.sizes,
-        rows.inputs.shape,
-        rows.inputs.dtype,
-        rows.targets.shape,
-    )
-
-
-def _n_at_once(job: Job) -> int:
-    """Return how many models like this one go into a batch."""
-    rows = job.data.rows
-    widths = (*rows.inputs.shape[1:], *job.model.hidden_layer_sizes)
-    return max(1, _NUMBERS_AT_ONCE // (rows.n_rows * sum(widths)))
-
-
-def _train(jobs: list[Job]) -> dict[tuple[int, int], tuple[Any, float]]:
-    """Train a batch; return its estimators with their share of the time."""
-    from skdg._training.together import fit_models
-
-    began = time.time()
     try:
-        errors = fit_models([job.model for job in jobs], [job.data for job in jobs])
-    except ValueError:
+        whole = clone(estimator).set_params(**clone(dict(parameters), safe=False))
+        if why_alone(last_step(whole)):
+            return None
+        values = before_last(whole, parameters)
+        return kind_of(last_step(whole)), joblib.hash(sorted(values.items()))
+    except Exception:
+        return None  # fitted by itself it says what is wrong
+
+
+def fit_alike(
+    estimators: Sequence[Any], X: Any, y: Any, fit_params: Mapping[str, Any]
+) -> dict[int, tuple[Any, float]]:
+    """Fit candidates of one kind side by side to the same rows, in this thread.
+
+    Parameters
+    ----------
+    estimators : sequence of estimator instances
+        Candidates with the same `kind_of_candidate`, which are not changed.
+
+    X, y : array-like
+        The rows.
+
+    fit_params : dict
+        What else `fit` is given.
+
+    Returns
+    -------
+    fitted : dict
+        By position: the fitted estimator, or the error if its training diverged; and
+        its share of the time in seconds. What is not there has to be fitted by itself.
+    """
+    chosen = dict(enumerate(estimators))
+    jobs = list(jobs_of(chosen, dict.fromkeys(chosen), 0, X, y, fit_params))
+    if not jobs or n_at_once(jobs[0]) == 1:
         return {}
-    share = (time.time() - began) / len(jobs)
     return {
-        job.key: (job.whole, job.fit_time + share)
-        for job, error in zip(jobs, errors, strict=True)
-        if error is None
+        number: outcome
+        for batch in batches_of(jobs)
+        for (number, _), outcome in train_batch(batch).items()
     }

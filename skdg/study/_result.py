@@ -72,8 +72,9 @@ class StudyResult:
               are equally good, and none if all failed;
             - uses_test_domain: whether the rule looks at the held-out domain, which is
               cheating;
-            - seconds: time of `fit`; parameters: those set; error: why there are no
-              scores, or empty.
+            - seconds: time of `fit`, or a share of that of candidates that were trained
+              side by side; parameters: those set; error: why there are no scores, or
+              empty.
         """
         frame = self._table()
         return frame.drop(columns=[n for n in frame.columns if n.startswith("_")])

@@ -7,8 +7,6 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
-import joblib
-import numpy as np
 from sklearn.metrics import get_scorer_names
 from sklearn.utils import indexable
 from sklearn.utils._param_validation import (
@@ -17,16 +15,14 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_params,
 )
-from sklearn.utils.validation import _num_samples
 
-from skdg.base import encode_groups
-from skdg.model_selection import DomainHoldout
-from skdg.study._fit import Protocol
-from skdg.study._methods import baselines_of, space_of
-from skdg.study._names import are_classifiers, name_estimators
+from skdg.study._fit import Fit
+from skdg.study._plan import Piece, list_fits, plan
 from skdg.study._result import RULES, StudyResult
-from skdg.study._schedule import list_fits, run_fits
-from skdg.study._store import open_study, table_hash, write_json
+from skdg.study._schedule import run_pieces
+from skdg.study._setup import facts_of, set_up
+from skdg.study._store import open_study, write_json
+from skdg.study._work import Protocol
 
 
 @validate_params(
@@ -107,13 +103,14 @@ def run_study(
 
     output : str or path, default="study/"
         The folder of the study. Each finished fit is a file there before the next one
-        begins.
+        begins; those of candidates that are trained side by side come together.
 
     n_jobs : int, default=None
-        Number of fits at the same time; None is one, unless a
-        :func:`joblib.parallel_config` says otherwise. Each computes in one thread, and
-        the table does not depend on it. Estimators with a `device` other than "cpu"
-        are not meant: they have one accelerator to themselves, one after the other.
+        Number of fits, or of blocks of fits side by side, at the same time; None is
+        one, unless a :func:`joblib.parallel_config` says otherwise. Each computes in
+        one thread, and the table does not depend on it. Estimators with a `device`
+        other than "cpu" are not meant: they have one accelerator to themselves, one
+        after the other.
 
     param_distributions : dict of str to dict, default=None
         For names of estimators what to draw candidates from, instead of
@@ -161,6 +158,15 @@ def run_study(
     repetitions may be added to a study later: all seeds are made of names and numbers,
     so that no fit depends on which others there are.
 
+    Candidates of a network that differ in numbers alone train side by side, as in
+    :class:`~skdg.model_selection.BatchedRandomizedSearchCV`. Models that train together
+    may differ from those that train alone in their last digits. So that the table is
+    the same, bit for bit, whatever else is in the study and however often it was
+    interrupted, it is fixed which candidates train together: those of a block from 1 to
+    4, 5 to 9, 10 to 19, 20 to 39, 40 to 59 and so on, on the same rows with the same
+    seed. A block is always trained whole, so that numbers of candidates at which one
+    ends waste nothing. Their seconds are shares of the time of all of them.
+
     To use several machines, call it within ``joblib.parallel_config("dask")``, or
     another backend of joblib. Workers write to `output` if they see it, else the caller
     does. One study at a time may use a folder.
@@ -193,87 +199,63 @@ def run_study(
     >>> len(result.frame())
     12
     """
-    rules = (selection,) if isinstance(selection, str) else tuple(selection)
     X, y = indexable(X, y)
-    domains, codes = encode_groups(groups, _num_samples(X))
-    _check_rules(rules, domains)
-    # The table is refused now if some domain is too small to hold out a part of it.
-    next(DomainHoldout(test_size=test_size).split(codes, groups=domains[codes]))
-    named = name_estimators(estimators)
-    if baselines:
-        task = "classification" if are_classifiers(named) else "regression"
-        named = named | {
-            name: e for name, e in baselines_of(task).items() if name not in named
-        }
-    if scoring is None:
-        scoring = (
-            "accuracy" if are_classifiers(named) else "neg_root_mean_squared_error"
-        )
-    spaces = _spaces(named, param_distributions or {})
+    study = set_up(
+        estimators,
+        y,
+        groups,
+        selection=selection,
+        scoring=scoring,
+        param_distributions=param_distributions or {},
+        test_size=test_size,
+        baselines=baselines,
+    )
     folder = Path(output).absolute()
-    open_study(folder, _facts(X, y, domains, codes, scoring, test_size), named)
-
-    fits = list_fits(named, spaces, len(domains), rules, n_candidates, n_seeds)
-    rows = {fit: fit.read(folder, spaces[fit.name]) for fit in fits}
-    missing = [fit for fit, row in rows.items() if row is None]
-    n_known = len(rows) - len(missing)
-    if callback is not None:
-        callback(n_known, len(rows), None)
-    table = (X, y, domains, codes, Protocol(scoring, test_size, folder))
-    tasks = [(fit, named[fit.name], spaces[fit.name], *table) for fit in missing]
-    for n_done, (fit, row) in enumerate(run_fits(tasks, n_jobs), n_known + 1):
+    open_study(folder, facts_of(study, X, y, test_size), study.estimators)
+    fits = list(
+        list_fits(
+            study.estimators,
+            study.spaces,
+            len(study.domains),
+            study.rules,
+            n_candidates,
+            n_seeds,
+        )
+    )
+    rows, missing = _look_up(plan(fits, study.estimators, study.spaces), folder)
+    tell = callback or (lambda n_done, n_fits, row: None)
+    tell(len(rows), len(fits), None)
+    protocol = Protocol(study.scoring, test_size, folder)
+    table = (X, y, study.domains, study.codes, protocol)
+    tasks = [(p, study.estimators[p.fits[0].name], *table) for p in missing]
+    for fit, row in run_pieces(tasks, n_jobs):
         rows[fit] = row
         if not (folder / "fits" / fit.file).exists():
             write_json(folder / "fits" / fit.file, row)
-        if callback is not None:
-            callback(n_done, len(rows), row)
-    name = (
-        scoring if isinstance(scoring, str) else getattr(scoring, "__name__", "score")
+        tell(len(rows), len(fits), row)
+    return StudyResult(
+        {fit: rows[fit] for fit in fits},
+        study.domains,
+        list(study.estimators),
+        study.rules,
+        study.score_name,
     )
-    return StudyResult(rows, domains, list(named), rules, name)
 
 
-def _check_rules(rules: Sequence[str], domains: np.ndarray) -> None:
-    for rule in rules:
-        if rule not in RULES:
-            raise ValueError(
-                f"There is no rule {rule!r}; there are {', '.join(RULES)}."
-            )
-    needed = 3 if "leave-one-domain-out" in rules else 2
-    if len(domains) < needed:
-        raise ValueError(
-            f"A study with selection={', '.join(rules)} needs {needed} domains at "
-            f"least, but groups has {len(domains)}: {', '.join(map(str, domains))}."
-        )
-
-
-def _spaces(named: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what candidates of each estimator are drawn from."""
-    unknown = given.keys() - named.keys()
-    if unknown:
-        raise ValueError(
-            f"param_distributions has {sorted(unknown)}, but the estimators are "
-            f"{sorted(named)}."
-        )
-    return {
-        name: given[name] if name in given else space_of(estimator)
-        for name, estimator in named.items()
-    }
-
-
-def _facts(
-    X: Any,
-    y: Any,
-    domains: np.ndarray,
-    codes: np.ndarray,
-    scoring: Any,
-    test_size: float,
-) -> dict[str, str]:
-    """Return what must be the same whenever a study is gone on with."""
-    return {
-        "the table X": table_hash(X),
-        "the targets y": table_hash(y),
-        "the domains": joblib.hash((domains.tolist(), codes)),
-        "scoring": scoring if isinstance(scoring, str) else joblib.hash(scoring),
-        "test_size": repr(float(test_size)),
-    }
+def _look_up(
+    pieces: Sequence[Piece], folder: Path
+) -> tuple[dict[Fit, dict[str, Any]], list[Piece]]:
+    """Return the rows that are there, and what is missing of the pieces."""
+    rows = {}
+    missing = []
+    for piece in pieces:
+        left = []
+        for fit in piece.fits:
+            row = fit.read(folder, piece.trained[fit], piece.fingerprint)
+            if row is None:
+                left.append(fit)
+            else:
+                rows[fit] = row
+        if left:
+            missing.append(piece._replace(fits=tuple(left)))
+    return rows, missing

@@ -35,9 +35,9 @@ examples:
       --domain state --estimators ERM,CORAL,Ridge --output sales \\
       --selection training-domain,leave-one-domain-out
 
-Each finished fit is a file in the folder of the study before the next one begins. When
-the study is stopped, by Ctrl-C or by a power cut, the same command with --resume goes
-on with it and ends with the table of a study that was never stopped.
+Finished fits are files in the folder of the study before the next ones begin. When the
+study is stopped, by Ctrl-C or by a power cut, the same command with --resume goes on
+with it and ends with the table of a study that was never stopped.
 """
 
 # Tuning takes hundreds of fits; more rows would rarely change their order.

@@ -30,7 +30,7 @@ from skdg.model_selection import (
     BatchedGridSearchCV,
     BatchedRandomizedSearchCV,
     _batched_evaluation,
-    _batched_fits,
+    _batches,
 )
 
 NETWORKS = [name for name in ESTIMATORS if hasattr(getattr(skdg, name)(), "optimizer")]
@@ -286,7 +286,7 @@ def test_size_of_batches_does_not_matter(at_once, monkeypatch):
     grid = {"penalty_weight": np.logspace(-2, 1, 20)}
     given = {"cv": LeaveOneGroupOut(), "scoring": "neg_log_loss"}
     other = GridSearchCV(model, grid, **given).fit(X, y, groups=groups)
-    monkeypatch.setattr(_batched_fits, "_NUMBERS_AT_ONCE", at_once)
+    monkeypatch.setattr(_batches, "_NUMBERS_AT_ONCE", at_once)
     search = BatchedGridSearchCV(model, grid, **given)
     if at_once == 2**8:
         with pytest.warns(OrdinarySearchWarning, match="fills the cores"):
