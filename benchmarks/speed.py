@@ -13,6 +13,9 @@ The parts:
 * search: the ordinary search over the batched one, 60 candidates, 5 folds.
 * products: our full-batch step on rows like Colored MNIST's (50 000 x 392, two layers
   of 390) over its matrix products alone, with all threads.
+* products_by_domain: a step of IDGM on the rows of the first part over its matrix
+  products alone: forward, back, gradients by domain, and both passes once more along a
+  direction for each domain.
 * svm: cvxpy with a term per task, and LinearSVC on the feature map, over our multi-task
   support vector machine.
 * growth: log-log slopes of the time of IRM's step against rows, features, domains and
@@ -148,6 +151,38 @@ def products(rounds):
 
     ratios, _ = compare(fast, alone, max(3, rounds))
     yield "IRM, 50 000 rows", "its products", ratios, 1.25, f"{seconds(fast):.2f} s"
+
+
+def products_by_domain(rounds):
+    """Yield a row for a step of IDGM over its matrix products."""
+    torch.set_num_threads(1)
+    X, y, groups = data()
+    fast = ours("IDGM", X, y, groups)
+    shapes = [(X.shape[1], HIDDEN[0]), HIDDEN, (HIDDEN[1], 1)]
+    shared = [torch.randn(shape) for shape in shapes]
+    own = [torch.randn(N_DOMAINS, *shape) for shape in shapes]
+    inputs = [torch.randn(len(X), n_in) for n_in, _ in shapes]
+    outputs = [torch.randn(len(X), n_out) for _, n_out in shapes]
+    to_inputs = [torch.empty_like(part) for part in inputs]
+    in_weights = [torch.empty_like(part) for part in shared]
+
+    def alone():
+        layers = zip(inputs, outputs, shared, own, strict=True)
+        for layer, (left, right, weights, moves) in enumerate(layers):
+            by_domain = [part.unflatten(0, (N_DOMAINS, -1)) for part in (left, right)]
+            torch.bmm(by_domain[0].mT, by_domain[1])
+            torch.baddbmm(by_domain[1], by_domain[0], moves)
+            torch.mm(left, weights, out=right)
+            torch.mm(left.T, right, out=in_weights[layer])
+            if layer:
+                right.addmm_(left, weights)
+                in_weights[layer].addmm_(left.T, right)
+                for _ in range(2):
+                    torch.mm(right, weights.T, out=to_inputs[layer])
+                torch.bmm(by_domain[1], moves.mT)
+
+    ratios, own = compare(fast, alone, 4 * rounds, (20, 20))
+    yield "IDGM, a step", "its products", ratios, "", f"{1e6 * own:.0f} us alone"
 
 
 def svm(rounds):
@@ -309,7 +344,7 @@ def unit_tests(rounds):
 PARTS = {
     part.__name__: part
     for part in (
-        *(step, methods, search, products, svm, growth, memory),
+        *(step, methods, search, products, products_by_domain, svm, growth, memory),
         *(moments, unit_tests),
     )
 }

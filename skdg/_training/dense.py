@@ -59,12 +59,16 @@ class DenseNetwork:
         self, layer_sizes: tuple[int, ...], activation: str, parameters: Tensor
     ) -> None:
         self.layer_sizes = layer_sizes
+        self._part_sizes = [
+            size for a, b in pairwise(layer_sizes) for size in (a * b, b)
+        ]
         self.parameters = parameters
         self._activation = ACTIVATIONS[activation]
         self._layers = self.split(parameters)
         self._gradient = torch.empty_like(parameters)
         self._gradient_layers = self.split(self._gradient)
-        self._buffers: dict[int, _Buffers] = {}
+        self._by_domain: Tensor | None = None
+        self._buffers: dict[tuple[int, int], _Buffers] = {}
 
     @classmethod
     def from_state(
@@ -122,13 +126,12 @@ class DenseNetwork:
         Weights have shape (..., n_in, n_out), as in scikit-learn's ``coefs_``, offsets
         (..., n_out).
         """
-        layers, start = [], 0
-        for n_in, n_out in pairwise(self.layer_sizes):
-            stop = start + n_in * n_out
-            weights = flat[..., start:stop].unflatten(-1, (n_in, n_out))
-            layers.append((weights, flat[..., stop : stop + n_out]))
-            start = stop + n_out
-        return layers
+        parts = flat.split(self._part_sizes, -1)
+        leading = flat.shape[:-1]
+        return [
+            (parts[2 * layer].view(*leading, *shape), parts[2 * layer + 1])
+            for layer, shape in enumerate(pairwise(self.layer_sizes))
+        ]
 
     def tensors(self, flat: Tensor) -> list[Tensor]:
         """View vectors of shape (..., n_parameters) as one tensor per parameter."""
@@ -149,15 +152,17 @@ class DenseNetwork:
         """Weights of the last layer, shape (n_hidden, n_outputs)."""
         return self._layers[-1][0]
 
-    def _buffers_for(self, n_rows: int) -> _Buffers:
-        if n_rows not in self._buffers:
+    def _buffers_for(self, n_rows: int, order: int = 1) -> _Buffers:
+        """Return memory for passes (of order 1) or for their derivatives (of 2)."""
+        key = (n_rows, order)
+        if key not in self._buffers:
             shape = (*self.parameters.shape[:-1], n_rows)
             new = self.parameters.new_empty
-            self._buffers[n_rows] = _Buffers(
+            self._buffers[key] = _Buffers(
                 [new(*shape, size) for size in self.layer_sizes[1:]],
                 [new(*shape, size) for size in self.layer_sizes[1:-1]],
             )
-        return self._buffers[n_rows]
+        return self._buffers[key]
 
     def forward(self, rows: DomainRows, loss: Loss) -> DomainBatch:
         """Run the network on `rows`; the result is valid until the next call."""
@@ -231,16 +236,24 @@ class DenseNetwork:
         ----------
         batch : DomainBatch
             The result of the last forward pass.
+
+        Returns
+        -------
+        Tensor of shape (n_domains, n_parameters)
+            The gradients, valid until the next call. They may be overwritten.
         """
         rows = batch.rows
         self._batch = batch
         self._propagate(rows.weights[..., None] * batch.residuals, None)
         *models, n_parameters = self.parameters.shape
-        gradients = self.parameters.new_empty(*models, rows.n_domains, n_parameters)
-        for layer, (weights, offsets) in enumerate(self.split(gradients)):
+        shape = (*models, rows.n_domains, n_parameters)
+        if self._by_domain is None or self._by_domain.shape != shape:
+            self._by_domain = self.parameters.new_empty(shape)
+            self._by_domain_layers = self.split(self._by_domain)
+        for layer, (weights, offsets) in enumerate(self._by_domain_layers):
             weights.copy_(rows.products(self._inputs[layer], self._deltas[layer]))
             offsets.copy_(rows.sum(self._deltas[layer]))
-        return gradients
+        return self._by_domain
 
     def hessian_products(self, directions: Tensor) -> Tensor:
         """Return sum_e H_e u_e, with H_e the Hessian of the risk of domain e.
@@ -258,19 +271,19 @@ class DenseNetwork:
         Tensor of shape (n_parameters,)
             The sum of products, valid until the next call.
         """
-        rows = self._rows
+        rows, buffers = self._rows, self._buffers_for(self._rows.n_rows, 2)
         moves = self.split(directions)
         # Those of the network's own inputs are 0 and never read.
-        input_tangents = [self._inputs[0]]
+        input_tangents = [self._inputs[0], *buffers.outputs[:-1]]
         last = len(self._layers) - 1
         for layer, (weights, _) in enumerate(self._layers):
-            tangent = rows.times(self._inputs[layer], moves[layer][0])
-            tangent += moves[layer][1][..., rows.domain, :]
+            tangent = buffers.outputs[layer]
+            rows.give_(tangent, moves[layer][1])
+            rows.add_times_(tangent, self._inputs[layer], moves[layer][0])
             if layer:
                 add_product_(tangent, input_tangents[layer], weights)
             if layer < last:
                 self._activation.chain_(tangent, self._inputs[layer + 1])
-                input_tangents.append(tangent)
         batch = self._batch
         delta_tangent = rows.weights[..., None] * batch.loss.residual_tangent(
             batch.outputs, tangent
@@ -282,11 +295,13 @@ class DenseNetwork:
             if layer == 0:
                 break
             add_product_(weights, input_tangents[layer].mT, self._deltas[layer])
-            delta_tangent = delta_tangent @ self._layers[layer][0].mT
-            delta_tangent += rows.times(self._deltas[layer], moves[layer][0].mT)
-            self._activation.chain_(delta_tangent, self._inputs[layer])
+            out = buffers.deltas[layer - 1]
+            back_to_inputs(delta_tangent, self._layers[layer][0], out)
+            rows.add_times_(out, self._deltas[layer], moves[layer][0].mT)
+            self._activation.chain_(out, self._inputs[layer])
             if self._activation.curvature is not None:
                 upstream = self._deltas[layer] @ self._layers[layer][0].mT
                 curvature = self._activation.curvature(self._inputs[layer])
-                delta_tangent += upstream * curvature * input_tangents[layer]
+                out += upstream * curvature * input_tangents[layer]
+            delta_tangent = out
         return self._gradient

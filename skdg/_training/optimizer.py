@@ -3,13 +3,14 @@
 """torch's optimizers over a network's flat vector of parameters."""
 
 import math
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from skdg._training.models import per_model
+from skdg._training.state import to_numpy
 
 OPTIMIZERS = ("adam", "sgd")
 
@@ -46,19 +47,27 @@ class Optimizer:
     ) -> None:
         self._vector = parameters
         self._decay = decay
-        self._parameter = torch.nn.Parameter(parameters)
-        # torch knows one step size: with several it steps from 0 with a step size of 1,
-        # and the steps are multiplied.
+        self._is_adam = kind == "adam"
+        self._declining = declining
+        # Operators know one step size: with several they step from 0 with a step size
+        # of 1, and the steps are multiplied.
         self._rates: Tensor | None = None
-        self._learning_rate = 1.0
+        self._moved = parameters
+        self._initial_rate = 1.0
         if isinstance(learning_rate, np.ndarray):
             self._rates = per_model(learning_rate, parameters)
-            self._parameter = torch.nn.Parameter(torch.zeros_like(parameters))
+            self._moved = torch.zeros_like(parameters)
         else:
-            self._learning_rate = learning_rate
-        rule = torch.optim.Adam if kind == "adam" else torch.optim.SGD
-        self._rule = rule([self._parameter], lr=self._learning_rate, fused=True)
-        self._declining = declining
+            self._initial_rate = learning_rate
+        self._rate = self._initial_rate
+        self._moments: dict[str, Tensor] = {}
+        if self._is_adam:
+            self._moments = {
+                # The count is in single precision, as torch keeps it.
+                "step": torch.zeros((), device=parameters.device),
+                "exp_avg": torch.zeros_like(parameters),
+                "exp_avg_sq": torch.zeros_like(parameters),
+            }
 
     def apply(self, gradient: Tensor, scale: float | np.ndarray = 1.0) -> None:
         """Take one step along `gradient`, of an objective multiplied by `scale`.
@@ -71,33 +80,46 @@ class Optimizer:
             if isinstance(scale, np.ndarray):
                 decay, scale = decay * per_model(scale, decay), 1.0
             gradient.addcmul_(decay, self._vector, value=scale)
-        self._parameter.grad = gradient
-        if self._rates is None:
-            self._rule.step()
+        if self._rates is not None:
+            self._moved.zero_()
+        if self._is_adam:
+            self._step_of_adam(gradient)
         else:
-            step = self._parameter.data.zero_()
-            self._rule.step()
-            self._vector.addcmul_(self._rates, step)
+            self._moved.add_(gradient, alpha=-self._rate)
+        if self._rates is not None:
+            self._vector.addcmul_(self._rates, self._moved)
+
+    def _step_of_adam(self, gradient: Tensor) -> None:
+        # What torch.optim.Adam comes to, without its bookkeeping: that takes as long as
+        # a pass through a small network.
+        count, mean, square = self._moments.values()
+        count += 1.0
+        torch._fused_adam_(
+            *([self._moved], [gradient], [mean], [square], [], [count]),
+            lr=self._rate,
+            beta1=0.9,
+            beta2=0.999,
+            weight_decay=0.0,
+            eps=1e-8,
+            amsgrad=False,
+            maximize=False,
+        )
 
     def set_progress(self, share: float) -> None:
         """Say what share of training is done, for a declining step size."""
         if self._declining:
-            rate = self._learning_rate * 0.5 * (1.0 + math.cos(math.pi * share))
-            self._rule.param_groups[0]["lr"] = rate
+            self._rate = self._initial_rate * 0.5 * (1.0 + math.cos(math.pi * share))
 
     def restart(self) -> None:
         """Forget all moments, as if no step had been taken."""
-        self._rule.state.clear()
+        for value in self._moments.values():
+            value.zero_()
 
-    def get_state(self) -> dict[str, Any]:
+    def get_state(self) -> dict[str, np.ndarray]:
         """Return the moments as numpy arrays."""
-        state = self._rule.state.get(self._parameter, {})
-        return {name: value.cpu().numpy().copy() for name, value in state.items()}
+        return {name: to_numpy(value) for name, value in self._moments.items()}
 
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Continue from moments that `get_state` returned."""
-        self._rule.state[self._parameter] = {
-            # The step count stays in float32, as torch keeps it.
-            name: torch.tensor(value, device=self._vector.device)
-            for name, value in state.items()
-        }
+    def set_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Continue from moments that `get_state` returned, if there are any."""
+        for name in self._moments.keys() & state.keys():
+            self._moments[name].copy_(torch.as_tensor(state[name]))

@@ -40,6 +40,10 @@ class Penalty:
     name : str, default="penalty"
         The name of the penalty in the history.
 
+    derivative : callable, default=None
+        The derivative of a penalty of gradients in these, in closed form, which it may
+        write over the gradients; None to differentiate automatically.
+
     of_moments : bool, default=False
         Whether a penalty of a `DomainBatch` is a function of risks and of the first and
         second moments, in each domain, of inputs and targets together, if features and
@@ -53,6 +57,7 @@ class Penalty:
     reset_optimizer: bool = False
     rescale: bool = False
     name: str = "penalty"
+    derivative: Callable | None = None
     of_moments: bool = False
 
     def weight_at(self, iteration: int) -> Any:

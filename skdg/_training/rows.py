@@ -110,6 +110,14 @@ class DomainRows:
             return values[..., None].expand(*values.shape, self.equal_size).flatten(-2)
         return values[..., self.domain]
 
+    def give_(self, out: Tensor, values: Tensor) -> None:
+        """Write into each row of `out` that of its domain of (n_domains, n) values."""
+        if self.equal_size is not None:
+            by_domain = out.view(*values.shape[:-1], self.equal_size, -1)
+            by_domain.copy_(values.unsqueeze(-2))
+        else:
+            out.copy_(values[..., self.domain, :])
+
     def centred(self, values: Tensor, means: Tensor) -> Tensor:
         """Return `values` of shape (n_rows, n) less the means of their domains.
 
@@ -152,20 +160,31 @@ class DomainRows:
 
         For values of shape (n_rows, n_in), matrices of shape (n_domains, n_in, n_out).
         """
+        out = values.new_zeros(*values.shape[:-1], matrices.shape[-1])
+        self.add_times_(out, values, matrices)
+        return out
+
+    def add_times_(self, out: Tensor, values: Tensor, matrices: Tensor) -> None:
+        """Add what `times` returns to `out`, which is contiguous."""
         if self.equal_size is None or self._is_shared(values):
-            parts = zip(values.split(self.sizes, -2), matrices.unbind(-3), strict=True)
-            return torch.cat([part @ matrix for part, matrix in parts], -2)
+            split = (out.split(self.sizes, -2), values.split(self.sizes, -2))
+            for sums, part, matrix in zip(*split, matrices.unbind(-3), strict=True):
+                if sums.ndim == 2:
+                    sums.addmm_(part, matrix)
+                else:
+                    sums.baddbmm_(part, matrix)
+            return
         n_in, n_out = matrices.shape[-2:]
-        by_domain = values.reshape(-1, self.equal_size, n_in)
         if self.n_models is not None:
             matrices = matrices.flatten(0, 1)
+        values = values.reshape(-1, self.equal_size, n_in)
+        out = out.view(-1, self.equal_size, n_out)
         if n_in == 1:  # see `products`
-            product = by_domain * matrices
+            out.addcmul_(values, matrices)
         elif n_out == 1:
-            product = (by_domain * matrices.mT).sum(2)
+            out.mT.baddbmm_(matrices.mT, values.mT)
         else:
-            product = torch.bmm(by_domain, matrices)
-        return product.reshape(*values.shape[:-1], n_out)
+            out.baddbmm_(values, matrices)
 
     def _is_shared(self, values: Tensor) -> bool:
         """Tell whether values are the same memory for all models, not to be copied."""

@@ -184,16 +184,27 @@ class GradientStep:
         (weight,), scale = weights_and_scale(self._penalties, iteration)
         batch = network.forward(rows, loss)
         gradients = network.domain_gradients(batch)
-        leaf = gradients.requires_grad_()
-        with torch.enable_grad():
-            value = over_values(penalty.function, leaf, 2)
-            (directions,) = torch.autograd.grad(value.sum(), leaf)
-        direction = gradients.detach().mean(-2)
+        direction = gradients.mean(-2)
+        value, directions = _value_and_derivative(penalty, gradients)
         if is_any(weight):
             products = network.hessian_products(directions)
             direction += products.mul_(per_model(weight, products))
         optimizer.apply(direction.mul_(per_model(scale, direction)), scale)
-        return Record(batch.risks, (value.detach(),))
+        return Record(batch.risks, (value,))
+
+
+def _value_and_derivative(penalty: Penalty, gradients: Tensor) -> tuple[Tensor, Tensor]:
+    """Evaluate a penalty of gradients, and differentiate it in these."""
+    if penalty.derivative is not None:
+        return (
+            over_values(penalty.function, gradients, 2),
+            over_values(penalty.derivative, gradients, 2),
+        )
+    leaf = gradients.detach().requires_grad_()
+    with torch.enable_grad():
+        value = over_values(penalty.function, leaf, 2)
+        (derivative,) = torch.autograd.grad(value.sum(), leaf)
+    return value.detach(), derivative
 
 
 class DirectionStep:

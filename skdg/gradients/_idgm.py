@@ -29,9 +29,21 @@ def gradient_disagreement(gradients: Tensor) -> Tensor:
     n_domains = len(gradients)
     if n_domains == 1:
         return gradients.sum() * 0.0
-    own = gradients.square().sum()
-    total = gradients.sum(0).square().sum()
-    return (own - total) / (n_domains * (n_domains - 1))
+    total = gradients.sum(0)
+    squares = _squared_norm(gradients) - _squared_norm(total)
+    return squares / (n_domains * (n_domains - 1))
+
+
+def disagreement_derivative(gradients: Tensor) -> Tensor:
+    """Write over gradients the derivative of `gradient_disagreement` in them."""
+    n_domains = len(gradients)
+    factor = 2.0 / (n_domains * max(1, n_domains - 1))
+    return gradients.sub_(gradients.sum(0)).mul_(factor)
+
+
+def _squared_norm(values: Tensor) -> Tensor:
+    flat = values.flatten()
+    return flat.dot(flat)
 
 
 @estimator
@@ -83,7 +95,11 @@ class _IDGM(NetworkEstimator):
     }
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
-        penalty = Penalty(gradient_disagreement, number(self.gamma))
+        penalty = Penalty(
+            gradient_disagreement,
+            number(self.gamma),
+            derivative=disagreement_derivative,
+        )
         return GradientStep(penalty, tolerated_growth=_COLLAPSE)
 
 

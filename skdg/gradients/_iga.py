@@ -16,6 +16,11 @@ def gradient_spread(gradients: Tensor) -> Tensor:
     return (gradients - gradients.mean(0)).square().sum()
 
 
+def spread_derivative(gradients: Tensor) -> Tensor:
+    """Write over gradients the derivative of `gradient_spread` in them."""
+    return gradients.sub_(gradients.mean(0)).mul_(2.0)
+
+
 @estimator
 class _IGA(PenalizedEstimator):
     r"""What classifier and regressor share.
@@ -47,7 +52,11 @@ class _IGA(PenalizedEstimator):
     penalty_weight: float = 1.0
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
-        return GradientStep(self._annealed(gradient_spread, weight_before=0.0))
+        return GradientStep(
+            self._annealed(
+                gradient_spread, weight_before=0.0, derivative=spread_derivative
+            )
+        )
 
 
 @estimator

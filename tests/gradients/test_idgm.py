@@ -14,7 +14,7 @@ from skdg import (
     SingleDomainWarning,
 )
 from skdg.datasets import make_fish_linear
-from skdg.gradients._idgm import gradient_disagreement
+from skdg.gradients._idgm import disagreement_derivative, gradient_disagreement
 
 TASKS = pytest.mark.parametrize("task", ["binary", "classes", "regression", "targets"])
 GAMMA = 0.7
@@ -34,6 +34,15 @@ def test_one_domain_has_no_pairs():
     value = gradient_disagreement(leaf)
     assert value.item() == 0.0
     assert not torch.autograd.grad(value, leaf)[0].any()
+
+
+@pytest.mark.parametrize("n_domains", [1, 2, 5])
+def test_derivative_is_that_of_autograd(n_domains):
+    leaf = torch.tensor(np.random.default_rng(n_domains).normal(size=(n_domains, 7)))
+    leaf.requires_grad_()
+    (expected,) = torch.autograd.grad(gradient_disagreement(leaf), leaf)
+    found = disagreement_derivative(leaf.detach().clone())
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-15)
 
 
 def data(task, n_domains=3, n=40, seed=0):

@@ -10,7 +10,7 @@ from skdg._training.optimizer import Optimizer
 from skdg._training.rows import DomainRows
 from skdg.gradients import IGAClassifier, IGARegressor
 from skdg.gradients._idgm import gradient_disagreement
-from skdg.gradients._iga import gradient_spread
+from skdg.gradients._iga import gradient_spread, spread_derivative
 
 
 @pytest.mark.parametrize("n_domains", [1, 2, 5])
@@ -23,6 +23,15 @@ def test_penalty_is_the_sum_of_squared_distances_to_the_mean_gradient(n_domains)
             expected += (own[k] - mean) ** 2
     found = gradient_spread(torch.tensor(gradients))
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("n_domains", [1, 2, 5])
+def test_derivative_is_that_of_autograd(n_domains):
+    leaf = torch.tensor(np.random.default_rng(n_domains).normal(size=(n_domains, 7)))
+    leaf.requires_grad_()
+    (expected,) = torch.autograd.grad(gradient_spread(leaf), leaf)
+    found = spread_derivative(leaf.detach().clone())
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-15)
 
 
 @pytest.mark.parametrize("n_domains", [2, 3, 6])

@@ -32,16 +32,16 @@ RECORDED = {
     "DANN": (87, 99),
     "CDANN": (99, 112),
     "Mixup": (142, 152),
-    "IDGM": (153, 185),
-    "IGA": (148, 179),
-    "ANDMask": (106, 125),
-    "SANDMask": (111, 130),
+    "IDGM": (125, 154),
+    "IGA": (122, 151),
+    "ANDMask": (86, 105),
+    "SANDMask": (91, 110),
     "Fish": (163, 213),
 }
 # A step of many models may make this many times the calls of a step of one, and that of
 # a method this many times the calls of ERM's.
 BATCH_RATIO = 1.35
-METHOD_RATIO = {"IRM": 2.0, "VREx": 1.6, "CORAL": 2.8, "IDGM": 4.8, "Fish": 5.1}
+METHOD_RATIO = {"IRM": 2.0, "VREx": 1.6, "CORAL": 2.8, "IDGM": 4.0, "Fish": 5.1}
 FEW, MORE = 2, 4
 
 

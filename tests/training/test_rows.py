@@ -72,6 +72,29 @@ def test_times_are_loops_over_rows(make_rows, sizes):
 
 
 @SIZES
+@pytest.mark.parametrize(("n_in", "n_out"), [(3, 2), (1, 4), (4, 1)])
+def test_times_are_added_and_values_of_domains_given_in_place(
+    make_rows, sizes, n_in, n_out
+):
+    rows = make_rows("regression", sizes)
+    rng = np.random.default_rng(3)
+    values, matrices, offsets = (
+        torch.tensor(rng.normal(size=shape))
+        for shape in (
+            *((sum(sizes), n_in), (len(sizes), n_in, n_out)),
+            (len(sizes), n_out),
+        )
+    )
+    found = torch.empty(sum(sizes), n_out, dtype=torch.float64)
+    rows.give_(found, offsets)
+    rows.add_times_(found, values, matrices)
+    for domain in range(len(sizes)):
+        for row in own_rows(sizes, domain):
+            expected = offsets[domain] + values[row] @ matrices[domain]
+            np.testing.assert_allclose(found[row], expected, rtol=1e-12)
+
+
+@SIZES
 def test_weights(make_rows, sizes):
     rows = make_rows("regression", sizes)
     weight = rows.sample_weight.numpy()
