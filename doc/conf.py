@@ -35,17 +35,27 @@ html_theme = "pydata_sphinx_theme"
 html_theme_options = {
     "logo": {"text": "skdg"},
     "show_prev_next": False,
+    # Room for the links in windows of 960 pixels; in narrower ones a menu has them.
+    "navbar_align": "left",
+    "navbar_persistent": ["search-button"],
     "header_links_before_dropdown": 4,
     "github_url": "https://github.com/skdg/skdg",
 }
+html_static_path = ["_static"]
+html_css_files = ["skdg.css"]
 # The column on the left would be empty beside pages that have none below them.
 html_sidebars = {"*": []}
 # What classes inherit from scikit-learn refers to pages of its documentation.
 suppress_warnings = ["ref.ref", "ref.term"]
 autosummary_generate = True
+templates_path = ["_templates"]
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 autodoc_default_options = {"members": True, "inherited-members": True}
+# Docstrings say what types are, in words.
+autodoc_typehints = "none"
+# The class is in the title of its page; beside it there is little room.
+toc_object_entries_show_parents = "hide"
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
@@ -54,6 +64,8 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_memory": False,
     "min_reported_time": 1e9,
+    # The last line of a block often returns what it drew, which is seen anyway.
+    "ignore_repr_types": r"matplotlib\.",
 }
 
 # Names of other projects that the pages refer to. Their inventories are read from the

@@ -20,12 +20,12 @@ from skdg.datasets import make_cdsprites
 X, y, groups = make_cdsprites(16, n_domains=4, random_state=0)
 sheet = X.reshape(5, 16, 3, 32, 32).transpose(0, 3, 1, 4, 2).reshape(160, 512, 3)
 figure, ax = plt.subplots(figsize=(8, 2.6), layout="constrained")
-ax.imshow(sheet)
 ax.set(
     xticks=[],
     yticks=16 + 32 * np.arange(5),
     yticklabels=np.unique(groups)[[1, 2, 3, 4, 0]],
 )
+ax.imshow(sheet)
 
 # %%
 # A small convolutional network goes into any estimator as its `module`. It gets the

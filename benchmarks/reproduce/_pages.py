@@ -47,7 +47,8 @@ def origin(name: str, scale: str) -> str:
 
 def list_table(header: list[str], rows: Iterable[list[str]]) -> list[str]:
     """Return a table in reStructuredText."""
-    made = [".. list-table::", "   :header-rows: 1", "   :widths: auto", ""]
+    options = ["   :class: numbers", "   :header-rows: 1", "   :widths: auto"]
+    made = [".. list-table::", *options, ""]
     for row in [header, *rows]:
         starts = ["   * -", *["     -"] * (len(row) - 1)]
         made += [f"{s} {cell}".rstrip() for s, cell in zip(starts, row, strict=True)]
