@@ -29,9 +29,6 @@ class Loss(NamedTuple):
         ``residual_tangent(outputs, directions)``, the derivative of the residual along
         `directions`, which does not depend on the targets.
 
-    probabilities : callable
-        ``probabilities(outputs)``; for a regression loss the outputs themselves.
-
     is_quadratic : bool, default=False
         Whether the value is a quadratic function of outputs and targets together.
     """
@@ -39,7 +36,6 @@ class Loss(NamedTuple):
     value: Callable[[Tensor, Tensor], Tensor]
     residual: Callable[[Tensor, Tensor], Tensor]
     residual_tangent: Callable[[Tensor, Tensor], Tensor]
-    probabilities: Callable[[Tensor], Tensor]
     is_quadratic: bool = False
 
 
@@ -84,17 +80,15 @@ def _squared_residual_tangent(outputs: Tensor, directions: Tensor) -> Tensor:
     return directions * (2.0 / outputs.shape[-1])
 
 
-LOG_LOSS = Loss(_log_value, _log_residual, _log_residual_tangent, torch.sigmoid)
+LOG_LOSS = Loss(_log_value, _log_residual, _log_residual_tangent)
 CROSS_ENTROPY = Loss(
     _cross_entropy_value,
     _cross_entropy_residual,
     _cross_entropy_residual_tangent,
-    lambda outputs: torch.softmax(outputs, -1),
 )
 SQUARED_ERROR = Loss(
     _squared_value,
     _squared_residual,
     _squared_residual_tangent,
-    lambda outputs: outputs,
     is_quadratic=True,
 )

@@ -48,7 +48,6 @@ def own_columns(loss: Loss, rows: DomainRows) -> Loss:
         lambda outputs, directions: spread(
             loss.residual_tangent(own(outputs), own(directions))
         ),
-        lambda outputs: loss.probabilities(own(outputs)),
     )
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from scipy.special import expit, softmax
+from scipy.special import softmax
 from torch.nn import functional
 
 from skdg._training.losses import CROSS_ENTROPY, LOG_LOSS, SQUARED_ERROR
@@ -123,7 +123,6 @@ def test_log_loss_of_extreme_logits(logit, target, dtype):
         0.0 if right else np.sign(logit)
     )
     assert LOG_LOSS.residual_tangent(outputs, torch.ones_like(outputs)).item() == 0.0
-    assert LOG_LOSS.probabilities(outputs).item() == float(logit > 0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -144,18 +143,3 @@ def test_squared_error_of_one_target_is_not_halved():
     assert SQUARED_ERROR.value(outputs, targets).item() == 4.0
     assert SQUARED_ERROR.residual(outputs, targets).item() == 4.0
     assert SQUARED_ERROR.residual_tangent(outputs, outputs).item() == 6.0
-
-
-@pytest.mark.parametrize(
-    ("task", "expected"),
-    [
-        ("binary", expit),
-        ("classes", lambda f: softmax(f, axis=1)),
-        ("targets", lambda f: f),
-    ],
-)
-def test_probabilities(problem, task, expected):
-    loss, outputs, _ = problem(task)
-    np.testing.assert_allclose(
-        loss.probabilities(outputs), expected(outputs.numpy()), rtol=1e-12
-    )
