@@ -64,6 +64,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_memory": False,
     "min_reported_time": 1e9,
+    "write_computation_times": False,
     # The last line of a block often returns what it drew, which is seen anyway.
     "ignore_repr_types": r"matplotlib\.",
 }
