@@ -3,6 +3,7 @@
 """What a study gains from candidates that train side by side.
 
     python -m benchmarks.study_speed
+    python -m benchmarks.study_speed --rows 1500 --methods ERM
 
 The study is that of ``python -m skdg study`` on some rows of the hotel table, with one
 repetition: its methods that train networks, with their hidden layer and without it. In
@@ -10,7 +11,8 @@ each round it runs twice in this process, on one thread: with each candidate by 
 and as it is. The ratio is that of the times of the round; printed are the median over
 rounds and the quartiles.
 
-Writes ``benchmarks/results/study_speed.csv``.
+They take the place of the rows of these studies in
+``benchmarks/results/study_speed.csv``.
 """
 
 import argparse
@@ -29,8 +31,10 @@ from skdg.study._preprocess import encode_columns
 from skdg.study._study_cli import _estimators, make_parser
 
 RESULTS = Path(__file__).parent / "results" / "study_speed.csv"
-COLUMNS = ["method", "hidden layers", "rows", "fits", "ratio", "lower", "upper"]
-COLUMNS += ["rounds", "seconds"]
+COLUMNS = [
+    *("method", "hidden layers", "rows", "fits"),
+    *("ratio", "lower", "upper", "rounds", "seconds"),
+]
 
 
 def by_themselves(candidate):
@@ -60,16 +64,19 @@ def study(table, name, hidden, n_candidates):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--candidates", type=int, default=20)
     parser.add_argument("--methods", nargs="+", default=["ERM", "IRM", "IDGM", "Fish"])
-    parser.add_argument("--rows", type=int, nargs="+", default=[200, 1500])
-    parser.add_argument("--domains", type=int, default=4)
+    parser.add_argument("--rows", type=int, nargs="+", default=[200])
+    parser.add_argument("--domains", type=int, default=3)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    layout = "{:8} {!s:>8} {:>6} {:>5} {:>7} {:>12} {:>9} {:>8}"
+    layout = "{:8} {:>13} {:>6} {:>5} {:>7} {:>12} {:>9} {:>8}"
     print(layout.format(*COLUMNS[:5], "quartiles", "seconds", "differ"))
     lines = []
+    if RESULTS.exists():
+        with RESULTS.open(encoding="utf-8") as file:
+            lines = list(csv.reader(file))[1:]
     for rows in arguments.rows:
         options = ["--max-rows", str(rows), "--max-domains", str(arguments.domains)]
         table = load_table(make_parser().parse_args(options))
@@ -86,12 +93,13 @@ def main():
                 ratios = times[:, 0] / times[:, 1]
                 cells = [f"{q:.2f}" for q in np.percentile(ratios, [50, 25, 75])]
                 seconds = f"{np.median(times[:, 1]):.1f}"
-                head = [name, hidden, rows, len(frame)]
+                head = [name, str(hidden), str(rows), str(len(frame))]
                 quartiles = f"{cells[1]}-{cells[2]}"
                 shown = layout.format(
                     *head, cells[0], quartiles, seconds, f"{differ:.0e}"
                 )
                 print(shown, flush=True)
+                lines = [line for line in lines if line[:4] != head]
                 lines.append([*head, *cells, len(ratios), seconds])
     with RESULTS.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([COLUMNS, *lines])

@@ -27,6 +27,8 @@ from skdg.model_selection._batches import (
 
 # Fewer models of a fold wait for those of other folds, of which each has its own rows.
 _ENOUGH = 16
+# When rows of so many numbers are held, models are trained on them before others come.
+_MANY = 2**22
 
 
 def fit_side_by_side(
@@ -85,7 +87,7 @@ def fit_side_by_side(
         # A grid gives the same objects again.
         values = before_last(whole, candidates[number])
         before[number] = frozenset((name, id(value)) for name, value in values.items())
-    fitted = {}
+    fitted: dict[tuple[int, int], tuple[Any, float]] = {}
     waiting: dict[Hashable, list[Job]] = defaultdict(list)
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         futures: list[Future] = []
@@ -99,22 +101,34 @@ def fit_side_by_side(
             )
             return []
 
+        def finish() -> None:
+            """Train what waits, and let its rows go."""
+            for shape, jobs in waiting.items():
+                waiting[shape] = start(jobs, 1)
+            for future in futures:
+                for key, (whole, seconds) in future.result().items():
+                    if not isinstance(whole, Exception):
+                        fitted[key] = whole, seconds
+            futures.clear()
+
+        latest, n_held = None, 0
         for split, (train, _) in enumerate(splits):
             own = _check_method_params(X, params=dict(fit_params), indices=train)
             X_train, y_train = _safe_split(estimator, X, y, train)
             for job in jobs_of(chosen, before, split, X_train, y_train, own):
+                if job.data is not latest:
+                    if n_held > _MANY:
+                        finish()
+                        n_held = 0
+                    latest = job.data
+                    n_held += latest.rows.inputs.numel()
                 if n_at_once(job) == 1:
                     reasons.append("a network on so many rows fills the cores")
                 else:
                     waiting[shape_of(job)].append(job)
             for shape, jobs in waiting.items():
                 waiting[shape] = start(jobs, _ENOUGH)
-        for jobs in waiting.values():
-            start(jobs, 1)
-        for future in futures:
-            for key, (whole, seconds) in future.result().items():
-                if not isinstance(whole, Exception):
-                    fitted[key] = whole, seconds
+        finish()
     return fitted, list(dict.fromkeys(reasons))
 
 

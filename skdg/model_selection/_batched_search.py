@@ -112,7 +112,7 @@ class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
     Batches use the threads of torch (``torch.get_num_threads()``), one for each. One by
     one are fitted: other estimators than networks of linear layers in which all domains
     share all parameters; those with a `module`, ``warm_start`` or callbacks; networks
-    on so many rows that one fills the cores. An
+    on so many rows in an iteration that one fills the cores. An
     :class:`~skdg.exceptions.OrdinarySearchWarning` names the reason. A fit that fails
     or diverges is made once more by itself, and reported as scikit-learn does.
 

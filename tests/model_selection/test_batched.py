@@ -30,6 +30,7 @@ from skdg.model_selection import (
     BatchedGridSearchCV,
     BatchedRandomizedSearchCV,
     _batched_evaluation,
+    _batched_fits,
     _batches,
 )
 
@@ -287,6 +288,8 @@ def test_size_of_batches_does_not_matter(at_once, monkeypatch):
     given = {"cv": LeaveOneGroupOut(), "scoring": "neg_log_loss"}
     other = GridSearchCV(model, grid, **given).fit(X, y, groups=groups)
     monkeypatch.setattr(_batches, "_NUMBERS_AT_ONCE", at_once)
+    if at_once == 2**12:  # then folds are not waited for either
+        monkeypatch.setattr(_batched_fits, "_MANY", 0)
     search = BatchedGridSearchCV(model, grid, **given)
     if at_once == 2**8:
         with pytest.warns(OrdinarySearchWarning, match="fills the cores"):
