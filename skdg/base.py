@@ -54,6 +54,8 @@ def _as_labels(groups: Any) -> np.ndarray:
         ) from error
     if labels.dtype.kind == "f" and isinstance(groups, list) and types == {int}:
         return _as_objects(groups)  # integers that only fit into a float, rounded
+    if labels.dtype in ("datetime64[ns]", "timedelta64[ns]"):
+        labels = _as_microseconds(labels)
     if labels.ndim != 1:
         raise ValueError(
             f"groups must be one-dimensional, with one domain label per row; got an "
@@ -61,6 +63,16 @@ def _as_labels(groups: Any) -> np.ndarray:
             f"join them into one label per row first."
         )
     return labels
+
+
+def _as_microseconds(times: np.ndarray) -> np.ndarray:
+    """Return times in a unit in which they equal Timestamps, if they are whole in it.
+
+    In nanoseconds, ``tolist`` makes them plain integers.
+    """
+    converted = times.astype(f"{times.dtype.kind}8[us]")
+    back = converted.astype(times.dtype)
+    return converted if np.array_equal(back, times, equal_nan=True) else times
 
 
 def _as_objects(groups: Any) -> np.ndarray:

@@ -101,8 +101,23 @@ CONTAINERS = {
 }
 
 
+@pytest.mark.parametrize("unit", ["ns", "us", "ms", "s"])
+@pytest.mark.parametrize("times", [MONTHS, MONTHS - MONTHS[1]], ids=["times", "spans"])
+def test_times_are_the_same_labels_in_any_unit(times, unit):
+    domains, _ = encode_groups(list(times), 4)
+    for container in (np.asarray, pd.Series, pd.Categorical):
+        others, _ = encode_groups(container(times.as_unit(unit)), 4)
+        assert set(domains.tolist()) == set(others.tolist())
+
+
+def test_nanoseconds_are_not_rounded():
+    times = np.array([1, 2, 1, 3], dtype="datetime64[ns]")
+    domains, codes = encode_groups(times, 4)
+    np.testing.assert_array_equal(domains[codes], times)
+
+
 def as_list(groups):
-    for method in ("to_pylist", "to_list", "tolist"):
+    for method in ("to_pylist", "tolist", "to_list"):
         if hasattr(groups, method):
             return getattr(groups, method)()
     return list(groups)

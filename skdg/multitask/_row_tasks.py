@@ -58,5 +58,6 @@ def row_tasks(groups: Any, domains: np.ndarray, n_rows: int) -> np.ndarray:
     if groups is None:
         return np.full(n_rows, -1)
     labels, codes = encode_groups(groups, n_rows)
-    known = {label: task for task, label in enumerate(domains)}
-    return np.array([known.get(label, -1) for label in labels])[codes]
+    # As Python's values: times of numpy need not have the hash of pandas' own.
+    known = {label: task for task, label in enumerate(domains.tolist())}
+    return np.array([known.get(label, -1) for label in labels.tolist()])[codes]

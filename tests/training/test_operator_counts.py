@@ -3,7 +3,7 @@
 """Calls of torch's operators in a step: what makes small networks slow, if it grows.
 
 Counted are calls from Python and from autograd, not those that operators make among
-themselves, so that a number depends on our code and hardly on the version of torch.
+themselves. They are those of one release of torch: an older one makes more.
 """
 
 import numpy as np
@@ -13,6 +13,11 @@ from sklearn.base import clone
 
 import skdg
 from skdg._training.together import fit_models
+
+RELEASE = "2.13."
+pytestmark = pytest.mark.skipif(
+    not torch.__version__.startswith(RELEASE), reason=f"recorded with torch {RELEASE}*"
+)
 
 # Calls per step of one model, and of models side by side however many they are. Lower
 # them when a step gets cheaper; there must be a good reason to raise them.
