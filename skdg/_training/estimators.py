@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
+from numpy.random import RandomState
 from sklearn.base import _fit_context
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
@@ -33,7 +34,7 @@ from skdg._training.networks import NetworkHolder
 from skdg._training.optimizer import Optimizer
 from skdg._training.protocols import Network, Step, shared_gradients
 from skdg._training.rows import DomainRows, order_by_domain
-from skdg._training.state import NetworkState, spawn_random_states, to_numpy
+from skdg._training.state import NetworkState, spawn_seeds, to_numpy
 
 
 @estimator
@@ -60,7 +61,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
     # they are numbers.
     _shared_by_models: ClassVar[tuple[str, ...]] = ()
 
-    def _make_step(self, random_state: np.random.RandomState) -> Step:
+    def _make_step(self, random_state: RandomState) -> Step:
         """Return what one iteration of the method does.
 
         Parameters that are numbers may be arrays with a value per model.
@@ -184,7 +185,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
     ) -> None:
         """Train a network and set the fitted attributes."""
         rows, targets = data.rows, data.targets
-        seeds = spawn_random_states(self.random_state, 4)
+        seeds = spawn_seeds(self.random_state, 4)
         batch_size = resolve_batch_size(self.batch_size, rows.sizes)
         max_iter = resolve_max_iter(self.max_iter, rows.sizes, batch_size)
         first_iter = 0
@@ -193,8 +194,8 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
             first_iter = getattr(self, "n_iter_", 0)
         with ExitStack() as stack:
             stack.enter_context(self._module_seed(seeds[3], rows.inputs.device))
-            network = self._make_network(data, start, seeds[0])
-            step = self._make_step(seeds[2])
+            network = self._make_network(data, start, RandomState(seeds[0]))
+            step = self._make_step(RandomState(seeds[2]))
             rows = rows_to_see(rows, batch_size, max_iter, network, targets.loss, step)
             n_rows = sum(min(n, batch_size or n) for n in rows.sizes)
             stack.enter_context(few_threads(n_rows * len(network.parameters)))
@@ -216,7 +217,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
             try:
                 history = train(
                     network,
-                    draw_batches(rows, batch_size, seeds[1]),
+                    draw_batches(rows, batch_size, RandomState(seeds[1])),
                     targets.loss,
                     step,
                     optimizer,
@@ -256,7 +257,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
         encoded = self._encode_domains(X, groups)
         data = self._validate(X, y, None, *encoded, self, reset=False)
         start = self._current_state(data)
-        return self._make_network(data, start, np.random.RandomState(0)), data
+        return self._make_network(data, start, RandomState(0)), data
 
     def _training_gradients(self) -> np.ndarray:
         """Return the gradients of all domains' risks, for a callback during fit.

@@ -96,12 +96,13 @@ class NetworkHolder(NetworkParameters):
         return ModuleNetwork(featurizer, state, inputs.dtype, inputs.device)
 
     def _module_seed(
-        self, random_state: np.random.RandomState, device: torch.device
+        self, seed: int, device: torch.device
     ) -> AbstractContextManager[None]:
         """Keep a user's module away from torch's global generators."""
         if self.module is None:
             return nullcontext()
-        return torch_seed(int(random_state.randint(2**31 - 1)), device)
+        drawn = np.random.RandomState(seed).randint(2**31 - 1)
+        return torch_seed(int(drawn), device)
 
     def _decay(self, network: Network) -> torch.Tensor | None:
         """Return the factor of each parameter in the gradient of the L2 penalty."""
@@ -168,7 +169,7 @@ class NetworkHolder(NetworkParameters):
     ) -> np.ndarray:
         """Return the outputs of a network for checked rows."""
         dtype = resolve_dtype(state.coefs[0].dtype, device)
-        with torch.no_grad(), self._module_seed(np.random.RandomState(0), device):
+        with torch.no_grad(), self._module_seed(0, device):
             network: Network
             if self.module is not None:
                 featurizer = build_featurizer(self.module, X.shape[1])

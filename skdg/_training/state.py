@@ -89,16 +89,17 @@ def initial_dense_state(
     return NetworkState(coefs, [np.zeros(n_out) for n_out in layer_sizes[1:]])
 
 
-def spawn_random_states(random_state: Any, n: int) -> list[np.random.RandomState]:
-    """Return `n` generators, so that no use of randomness disturbs another.
+def spawn_seeds(random_state: Any, n: int) -> list[int]:
+    """Return seeds of `n` generators, so that no use of randomness disturbs another.
 
-    None draws from the operating system and not, as elsewhere in scikit-learn, from
-    numpy's global generator, which a fit leaves as it is.
+    Seeds, since to make a generator takes long beside a small fit. None draws from the
+    operating system and not, as elsewhere in scikit-learn, from numpy's global
+    generator, which a fit leaves as it is.
     """
     if random_state is None:
         random_state = int(np.random.SeedSequence().generate_state(1)[0])
     parent = check_random_state(random_state)
-    return [np.random.RandomState(parent.randint(2**31 - 1)) for _ in range(n)]
+    return [parent.randint(2**31 - 1) for _ in range(n)]
 
 
 def initial_module_state(

@@ -10,11 +10,12 @@ theirs.
 import copy
 import pickle
 from collections.abc import Hashable, Sequence
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.random import RandomState
 from sklearn.utils._param_validation import Interval
 
 from skdg._training.data import TrainingData
@@ -31,7 +32,7 @@ from skdg._training.estimators import NetworkEstimator
 from skdg._training.loop import train_models
 from skdg._training.optimizer import Optimizer
 from skdg._training.rows import DomainRows
-from skdg._training.state import spawn_random_states
+from skdg._training.state import spawn_seeds
 from skdg.exceptions import DivergenceError
 
 
@@ -98,18 +99,22 @@ def fit_models(
     """
     leader = _leader(models)
     first, loss = data[0].rows, data[0].targets.loss
-    seeds = [spawn_random_states(model.random_state, 4) for model in models]
+    if isinstance(leader.random_state, Integral):
+        seeds = [spawn_seeds(leader.random_state, 4)] * len(models)
+    else:
+        seeds = [spawn_seeds(model.random_state, 4) for model in models]
     # Models with the same seed see the same rows in the same order.
     n_drawn = len(models) if isinstance(leader.random_state, np.ndarray) else 1
     batch_size = resolve_batch_size(leader.batch_size, first.sizes)
     max_iter = resolve_max_iter(leader.max_iter, first.sizes, batch_size)
-    step = leader._make_step(seeds[0][2])
+    step = leader._make_step(RandomState(seeds[0][2]))
+    starts = {
+        seed: leader._initial_state(data[0], RandomState(seed))
+        for seed in {own[0] for own in seeds}
+    }
     with torch.inference_mode(False), torch.enable_grad():
         network = DenseNetwork.from_states(
-            [
-                leader._initial_state(each, own[0])
-                for each, own in zip(data, seeds, strict=True)
-            ],
+            [starts[own[0]] for own in seeds],
             leader.activation,
             first.inputs.dtype,
             first.inputs.device,
@@ -120,7 +125,9 @@ def fit_models(
         with few_threads(n_rows * network.parameters.shape[1]):
             outcomes = train_models(
                 network,
-                draw_batches(rows, batch_size, *(own[1] for own in seeds[:n_drawn])),
+                draw_batches(
+                    rows, batch_size, *(RandomState(own[1]) for own in seeds[:n_drawn])
+                ),
                 loss,
                 step,
                 Optimizer(
