@@ -39,6 +39,23 @@ class StudyResult:
 
     scoring : str
         Name of the score.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skdg.datasets import make_fish_linear
+    >>> from skdg.study import run_study
+    >>> X, y, groups = make_fish_linear(random_state=0)
+    >>> models = [LogisticRegression()]
+    >>> with TemporaryDirectory() as folder:
+    ...     result = run_study(models, X, y, groups, n_seeds=1, output=folder)
+    >>> result.scoring
+    'accuracy'
+    >>> print(result.summary()[["in_domain", "unseen"]].round(2).to_string())
+                                        in_domain  unseen
+    rule            estimator
+    training-domain LogisticRegression       0.95    0.57
     """
 
     def __init__(
