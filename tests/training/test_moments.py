@@ -177,7 +177,15 @@ def test_fitted_models_and_warm_starts(on_all_rows):
         make("MMDRegressor", penalty_weight=0.1, max_iter=50),
         ERMClassifier(hidden_layer_sizes=(), max_iter=50),
     ],
-    ids=str,
+    ids=[
+        "batches",
+        "one step",
+        "hidden layer",
+        "module",
+        "unbiased",
+        "MMD",
+        "classifier",
+    ],
 )
 def test_rows_are_seen_one_by_one(model, seen):
     X, y, groups, weight = make_data(n_targets=1)
