@@ -64,6 +64,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--columns", type=int, default=40)
     parser.add_argument("--max-iter", type=int, default=200)
+    parser.add_argument("--candidates", type=int, default=5)
     arguments = parser.parse_args()
     rng = np.random.default_rng(0)
     X = rng.normal(size=(arguments.rows, arguments.columns))
@@ -93,7 +94,7 @@ def main() -> None:
                 X,
                 y,
                 groups,
-                n_candidates=1,
+                n_candidates=arguments.candidates,
                 n_seeds=1,
                 n_jobs=2,
                 output=folder,
