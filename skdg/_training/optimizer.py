@@ -90,8 +90,8 @@ class Optimizer:
             self._vector.addcmul_(self._rates, self._moved)
 
     def _step_of_adam(self, gradient: Tensor) -> None:
-        # What torch.optim.Adam comes to, without its bookkeeping: that takes as long as
-        # a pass through a small network.
+        # What torch.optim.Adam comes to, without its bookkeeping, which shows in the
+        # time of a small network's step.
         count, mean, square = self._moments.values()
         count += 1.0
         torch._fused_adam_(
