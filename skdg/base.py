@@ -204,6 +204,18 @@ class DomainEstimator(BaseEstimator):
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen in fit. Only if X has feature names that are strings.
+
+    Examples
+    --------
+    >>> from skdg import ERMClassifier
+    >>> from skdg.base import DomainEstimator
+    >>> from skdg.datasets import make_fish_linear
+    >>> X, y, groups = make_fish_linear(random_state=0)
+    >>> model = ERMClassifier(max_iter=5).fit(X, y, groups=groups)
+    >>> isinstance(model, DomainEstimator)
+    True
+    >>> model.domains_.tolist()
+    ['test', 'train_1', 'train_2']
     """
 
     # Without this default every user of a Pipeline or a search would have to call

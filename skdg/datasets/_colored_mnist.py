@@ -117,6 +117,26 @@ def fetch_colored_mnist(
     ----------
     .. [1] M. Arjovsky, L. Bottou, I. Gulrajani and D. Lopez-Paz, "Invariant Risk
        Minimization", arXiv:1907.02893, 2019.
+
+    Examples
+    --------
+    Without `path` the digits are downloaded. Here white squares stand for them:
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
+    >>> from skdg.datasets import fetch_colored_mnist
+    >>> squares = np.full((60_000, 28, 28), 255, dtype=np.uint8)
+    >>> digits = np.arange(60_000) % 10
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "mnist.npz"
+    ...     np.savez(path, x_train=squares, y_train=digits)
+    ...     X, y, groups = fetch_colored_mnist(path=path, random_state=0)
+    >>> X.shape
+    (60000, 392)
+    >>> domains, sizes = np.unique(groups, return_counts=True)
+    >>> domains.tolist(), sizes.tolist()
+    ([0.1, 0.2, 0.9], [25000, 25000, 10000])
     """
     rates = check_levels(flip_rates, "flip_rates", low=0.0, high=1.0)
     if len(rates) < 2:

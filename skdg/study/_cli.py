@@ -72,6 +72,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     status : int
         The exit status: 0; 2 for what a person can mend, told in one message; 130 after
         Ctrl-C.
+
+    Examples
+    --------
+    >>> from skdg.study import main
+    >>> status = main(["--estimators", "Ridge", "--max-rows", "100", "--jobs", "1"])
+    Table    hotel_rates: 500 rows, 25 columns to predict from ...
+    RMSE in units of avg_price_per_room (lower is better)
+    ...
+    >>> status
+    0
     """
     argv = sys.argv[1:] if argv is None else argv
     parser, run = _parser, _run
