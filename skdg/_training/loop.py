@@ -11,6 +11,7 @@ import torch
 from skdg._training.losses import Loss
 from skdg._training.optimizer import Optimizer
 from skdg._training.protocols import Network, Record, Step
+from skdg._training.recorded_step import recorded
 from skdg._training.rows import DomainRows
 from skdg._training.state import to_numpy
 from skdg.exceptions import DivergenceError
@@ -88,10 +89,11 @@ def train_models(
     chunks: list[np.ndarray] = []
     names = ["risk", *step.penalty_names]
     began_at = _mean_risk(network, judged_on, loss)
+    advance = recorded(step, network).advance
     for iteration in range(first_iter, first_iter + max_iter):
         rows = next(batches)
         optimizer.set_progress((iteration - first_iter) / max_iter)
-        recent.append(step.advance(network, rows, loss, optimizer, iteration))
+        recent.append(advance(network, rows, loss, optimizer, iteration))
         stop = iteration_ends()
         last = stop or iteration == first_iter + max_iter - 1
         if len(recent) == _CHECK_EVERY or last:

@@ -9,7 +9,7 @@ the models and these values by `torch.vmap`.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from skdg._training.batch import DomainBatch
-from skdg._training.rows import DomainRows
 
 
 def over_batch(function: Callable, batch: DomainBatch) -> Tensor:
@@ -31,7 +30,7 @@ def over_batch(function: Callable, batch: DomainBatch) -> Tensor:
         return function(batch)
     # Models that share the rows also share what is computed of the rows alone.
     own_rows = rows.sample_weight.ndim == 2
-    tensors = (rows.inputs, rows.targets, rows.sample_weight) if own_rows else ()
+    tensors = rows.tensors if own_rows else ()
 
     def of_one(
         function: Callable,
@@ -41,10 +40,7 @@ def over_batch(function: Callable, batch: DomainBatch) -> Tensor:
         risks: Tensor,
         *own: Tensor,
     ) -> Tensor:
-        seen = rows.of_one
-        if own:
-            inputs, targets, weight = own
-            seen = DomainRows(inputs, targets, weight, rows.sizes)
+        seen = rows.of_one.over(*own) if own else rows.of_one
         return function(DomainBatch(seen, outputs, features, head, batch.loss, risks))
 
     return over_models(
@@ -89,7 +85,7 @@ def _open(function: Any, numbers: list[Tensor], like: Tensor) -> Callable:
     for name, value in function.keywords.items():
         if isinstance(value, np.ndarray):
             place = len(numbers)
-            numbers.append(torch.as_tensor(value).to(like))
+            numbers.append(_moved(value, like))
             fills[name] = lambda values, place=place: values[place]
         elif isinstance(value, partial):
             fills[name] = _open(value, numbers, like)
@@ -127,8 +123,21 @@ def is_any(value: Any) -> bool:
 def per_model(value: Any, like: Tensor) -> Any:
     """Return an array of a number per model as a tensor, a number as it is.
 
-    The tensor has axes of length 1 up to the number of axes of `like`.
+    The tensor has axes of length 1 up to the number of axes of `like`. It is not to be
+    changed.
     """
     if not isinstance(value, np.ndarray):
         return value
-    return torch.as_tensor(value).to(like).reshape(-1, *(1,) * (like.ndim - 1))
+    return _moved(value, like).reshape(-1, *(1,) * (like.ndim - 1))
+
+
+def _moved(value: np.ndarray, like: Tensor) -> Tensor:
+    return _move(value.tobytes(), value.dtype, like.dtype, like.device)
+
+
+# A device waits for the host where something is moved to it: once is enough.
+@lru_cache(maxsize=256)
+def _move(
+    data: bytes, kind: np.dtype, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    return torch.tensor(np.frombuffer(data, kind).copy(), dtype=dtype, device=device)

@@ -150,6 +150,11 @@ class ModuleNetwork:
         return False
 
     @property
+    def is_fixed_program(self) -> bool:
+        """Whether passes run the same operators always: not that one could see."""
+        return False
+
+    @property
     def n_shared(self) -> int:
         """How many parameters, the first ones, belong to all domains: all of them."""
         return len(self.parameters)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from skdg._training.models import per_model
+from skdg._training.recording import recorder_for
 from skdg._training.state import to_numpy
 
 OPTIMIZERS = ("adam", "sgd")
@@ -49,17 +50,18 @@ class Optimizer:
         self._decay = decay
         self._is_adam = kind == "adam"
         self._declining = declining
-        # Operators know one step size: with several they step from 0 with a step size
-        # of 1, and the steps are multiplied.
+        # Operators know one step size, a number on the host. With several, or one that
+        # changes while they are replayed, they step from 0 with a step size of 1, and
+        # the steps are multiplied.
         self._rates: Tensor | None = None
         self._moved = parameters
-        self._initial_rate = 1.0
-        if isinstance(learning_rate, np.ndarray):
-            self._rates = per_model(learning_rate, parameters)
+        changes_in_replays = declining and recorder_for(parameters.device) is not None
+        if isinstance(learning_rate, np.ndarray) or changes_in_replays:
+            self._initial_rates = per_model(np.array(learning_rate), parameters)
+            self._rates = self._initial_rates.clone()
             self._moved = torch.zeros_like(parameters)
-        else:
-            self._initial_rate = learning_rate
-        self._rate = self._initial_rate
+            learning_rate = 1.0
+        self._initial_rate = self._rate = learning_rate
         self._moments: dict[str, Tensor] = {}
         if self._is_adam:
             self._moments = {
@@ -107,8 +109,13 @@ class Optimizer:
 
     def set_progress(self, share: float) -> None:
         """Say what share of training is done, for a declining step size."""
-        if self._declining:
-            self._rate = self._initial_rate * 0.5 * (1.0 + math.cos(math.pi * share))
+        if not self._declining:
+            return
+        factor = 0.5 * (1.0 + math.cos(math.pi * share))
+        if self._rates is None:
+            self._rate = self._initial_rate * factor
+        else:
+            torch.mul(self._initial_rates, factor, out=self._rates)
 
     def restart(self) -> None:
         """Forget all moments, as if no step had been taken."""

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Penalties, with the schedules of their weights."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,10 @@ class Penalty:
         Whether a penalty of a `DomainBatch` is a function of risks and of the first and
         second moments, in each domain, of inputs and targets together, if features and
         outputs are affine in the inputs and the loss is quadratic.
+
+    on_host : bool, default=False
+        Whether the function looks at values, or draws some, outside of torch's
+        operators.
     """
 
     function: Callable
@@ -59,6 +63,7 @@ class Penalty:
     name: str = "penalty"
     derivative: Callable | None = None
     of_moments: bool = False
+    on_host: bool = False
 
     def weight_at(self, iteration: int) -> Any:
         """Return the weight in an iteration, counted from 0."""
@@ -86,6 +91,18 @@ def weights_and_scale(
         else:
             largest = max(largest, weight)
     return weights, 1.0 / largest
+
+
+def phase_of(penalties: Sequence[Penalty], iteration: int) -> tuple[Hashable, ...]:
+    """Return what a step with these penalties does otherwise than in others."""
+    weights = (penalty.weight_at(iteration) for penalty in penalties)
+    return tuple(
+        (
+            weight.tobytes() if isinstance(weight, np.ndarray) else weight,
+            penalty.restarts_at(iteration),
+        )
+        for penalty, weight in zip(penalties, weights, strict=True)
+    )
 
 
 def restart_if_due(

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What training, steps and networks ask of each other."""
 
+from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
@@ -26,6 +27,10 @@ class Network(Protocol):
     @property
     def is_affine(self) -> bool:
         """Whether features and outputs are affine functions of the inputs."""
+
+    @property
+    def is_fixed_program(self) -> bool:
+        """Whether passes run the same operators whatever the values are."""
 
     def state(self) -> NetworkState:
         """Return a copy of the parameters as numpy arrays."""
@@ -104,8 +109,8 @@ class Step(Protocol):
     """
 
     penalty_names: list[str]
-    tolerated_growth: float
-    needs_moments_alone: bool
+    tolerated_growth: float = TOLERATED_GROWTH
+    needs_moments_alone: bool = True
 
     def advance(
         self,
@@ -116,3 +121,16 @@ class Step(Protocol):
         iteration: int,
     ) -> Record:
         """Change the network's parameters once."""
+
+    def phase(self, iteration: int) -> Hashable:
+        """Return what the operators of an iteration depend on beside the rows."""
+        return None
+
+    def recorded(self, record: Callable[["Step"], "Step"]) -> "Step":
+        """Return the step with each part replaced that is a fixed program.
+
+        By default that is all of it: its operators are those of its phase whatever the
+        values are, it looks at none on the host and draws nothing there, and what it
+        remembers from one iteration to the next is changed in place.
+        """
+        return record(self)

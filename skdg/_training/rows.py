@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Rows of several domains on a device."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,6 +42,11 @@ class DomainRows:
     sample_weight: Tensor
     sizes: tuple[int, ...]
     n_models: int | None = None
+
+    @property
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        """What rows consist of: inputs, targets and weights."""
+        return self.inputs, self.targets, self.sample_weight
 
     @property
     def n_domains(self) -> int:
@@ -237,10 +243,20 @@ class DomainRows:
             torch.cat(inputs), torch.cat(targets), torch.cat(weight), sizes
         )
 
+    def over(self, inputs: Tensor, targets: Tensor, weight: Tensor) -> "DomainRows":
+        """Return rows of the same domains with other values."""
+        return self._like(inputs=inputs, targets=targets, sample_weight=weight)
+
     @cached_property
     def of_one(self) -> "DomainRows":
         """The rows as one of the models sees them that share them."""
-        return DomainRows(self.inputs, self.targets, self.sample_weight, self.sizes)
+        return self._like(n_models=None)
+
+    def _like(self, **changes: Any) -> "DomainRows":
+        # Other values are derived from what was changed.
+        other = replace(self, **changes)
+        other.__dict__["domain"] = self.domain
+        return other
 
 
 def order_by_domain(

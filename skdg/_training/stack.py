@@ -144,6 +144,11 @@ class LayerStack:
         return len(self._layers) == 1 or self._activation is ACTIVATIONS["identity"]
 
     @property
+    def is_fixed_program(self) -> bool:
+        """Whether passes run the same operators whatever the values are: yes."""
+        return True
+
+    @property
     def head(self) -> Tensor:
         """Weights of the last layer, shape (n_hidden, n_outputs)."""
         return self._layers[-1][0]

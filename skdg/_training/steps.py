@@ -13,7 +13,7 @@ Each step serves one model, or many side by side: numbers are then arrays with a
 per model, and all that depends on the model has a leading axis.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from skdg._training.models import is_any, over_batch, over_values, per_model
 from skdg._training.optimizer import Optimizer
 from skdg._training.penalties import (
     Penalty,
+    phase_of,
     restart_if_due,
     weights_and_scale,
 )
@@ -45,7 +46,7 @@ __all__ = [
 ]
 
 
-class RiskStep:
+class RiskStep(Step):
     """Descend on a function of risks, outputs and features.
 
     The objective is ``mean of risks + sum of weight * penalty(batch)``. A penalty of
@@ -57,22 +58,32 @@ class RiskStep:
         Their functions take a `DomainBatch`.
 
     weigh : callable, default=None
-        ``weigh(risks, iteration)`` returns the weight of each domain's risk, of the
-        shape of the risks, in place of equal weights: the derivative of whatever
-        function of the risks takes the place of their mean. It sees all models.
-    """
+        ``weigh(risks)`` returns the weight of each domain's risk, of the shape of the
+        risks, in place of equal weights: the derivative of whatever function of the
+        risks takes the place of their mean. It sees all models.
 
-    tolerated_growth = TOLERATED_GROWTH
+    weigh_from : int, default=0
+        The first iteration in which it does so.
+    """
 
     def __init__(
         self,
         *penalties: Penalty,
-        weigh: Callable[[Tensor, int], Tensor] | None = None,
+        weigh: Callable[[Tensor], Tensor] | None = None,
+        weigh_from: int = 0,
     ) -> None:
         self._penalties = [penalty for penalty in penalties if is_any(penalty.weight)]
-        self._weigh = weigh
         self.penalty_names = [penalty.name for penalty in self._penalties]
+        self._weigh, self._weigh_from = weigh, weigh_from
         self.needs_moments_alone = all(p.of_moments for p in self._penalties)
+
+    def phase(self, iteration: int) -> Hashable:
+        """Return what the operators of an iteration depend on beside the rows."""
+        return iteration < self._weigh_from, *phase_of(self._penalties, iteration)
+
+    def recorded(self, record: Callable[[Step], Step]) -> Step:
+        """Replace all of the step, unless a penalty is evaluated on the host."""
+        return self if any(p.on_host for p in self._penalties) else record(self)
 
     def advance(
         self,
@@ -86,8 +97,8 @@ class RiskStep:
         restart_if_due(self._penalties, optimizer, iteration)
         batch = network.forward(rows, loss)
         shares = rows.shares
-        if self._weigh is not None:
-            by_domain = self._weigh(batch.risks.detach(), iteration)
+        if self._weigh is not None and iteration >= self._weigh_from:
+            by_domain = self._weigh(batch.risks.detach())
             shares = (rows.weights * rows.spread(by_domain))[..., None]
         if not self._penalties:
             optimizer.apply(network.backward(shares * batch.residuals))
@@ -143,7 +154,7 @@ def _derivatives(
     )
 
 
-class GradientStep:
+class GradientStep(Step):
     """Descend on the mean risk and a penalty on the domains' gradients.
 
     The objective is ``mean of risks + weight * penalty(gradients)``; its gradient is
@@ -159,14 +170,16 @@ class GradientStep:
         See `TOLERATED_GROWTH`. A penalty that is unbounded below needs less.
     """
 
-    needs_moments_alone = True
-
     def __init__(
         self, penalty: Penalty, tolerated_growth: float = TOLERATED_GROWTH
     ) -> None:
         self.tolerated_growth = tolerated_growth
         self._penalties = [penalty] if is_any(penalty.weight) else []
         self.penalty_names = [penalty.name for penalty in self._penalties]
+
+    def phase(self, iteration: int) -> Hashable:
+        """Return what the operators of an iteration depend on beside the rows."""
+        return phase_of(self._penalties, iteration)
 
     def advance(
         self,
@@ -207,7 +220,7 @@ def _value_and_derivative(penalty: Penalty, gradients: Tensor) -> tuple[Tensor, 
     return value.detach(), derivative
 
 
-class DirectionStep:
+class DirectionStep(Step):
     """Step along a combination of the domains' gradients.
 
     Parameters
@@ -216,16 +229,22 @@ class DirectionStep:
         ``combine(gradients, tensors)`` returns the direction, shape (n_parameters,),
         from the gradients, shape (n_domains, n_parameters). ``tensors(flat)`` views
         vectors of shape (..., n_parameters) as one tensor per parameter of the network.
+
+    on_host : bool, default=False
+        Whether it looks at values, or draws some, outside of torch's operators.
     """
 
-    tolerated_growth = TOLERATED_GROWTH
-    needs_moments_alone = True
-
     def __init__(
-        self, combine: Callable[[Tensor, Callable[[Tensor], list[Tensor]]], Tensor]
+        self,
+        combine: Callable[[Tensor, Callable[[Tensor], list[Tensor]]], Tensor],
+        on_host: bool = False,
     ) -> None:
-        self._combine = combine
-        self.penalty_names: list[str] = []
+        self.penalty_names = []
+        self._combine, self._on_host = combine, on_host
+
+    def recorded(self, record: Callable[[Step], Step]) -> Step:
+        """Replace all of the step, unless directions are combined on the host."""
+        return self if self._on_host else record(self)
 
     def advance(
         self,

@@ -182,9 +182,8 @@ def _leader(models: Sequence[NetworkEstimator]) -> Any:
 def _join(parts: Sequence[DomainRows]) -> DomainRows:
     """Return the rows of all models, once if they share them."""
     first = parts[0]
-    tensors: list[torch.Tensor] = [first.inputs, first.targets, first.sample_weight]
+    inputs, targets, weight = first.tensors
     if any(part is not first for part in parts):
-        columns = ((p.inputs, p.targets, p.sample_weight) for p in parts)
-        tensors = [torch.stack(column) for column in zip(*columns, strict=True)]
-    inputs, targets, weight = tensors
+        columns = zip(*(part.tensors for part in parts), strict=True)
+        inputs, targets, weight = (torch.stack(column) for column in columns)
     return DomainRows(inputs, targets, weight, first.sizes, len(parts))

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A training step against a discriminator of domains."""
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,13 @@ from skdg._training.dense import DenseNetwork
 from skdg._training.losses import CROSS_ENTROPY, Loss
 from skdg._training.models import per_model
 from skdg._training.optimizer import Optimizer
-from skdg._training.penalties import restart_if_due
+from skdg._training.penalties import phase_of, restart_if_due
 from skdg._training.rows import DomainRows
 from skdg._training.state import initial_dense_state
-from skdg._training.steps import TOLERATED_GROWTH, Network, Penalty, Record
+from skdg._training.steps import Network, Penalty, Record, Step
 
 
-class AdversarialStep:
+class AdversarialStep(Step):
     """Descend on the mean risk, with the discriminator's gradient reversed.
 
     Parameters
@@ -40,7 +41,6 @@ class AdversarialStep:
         Source of the discriminator's initial weights.
     """
 
-    tolerated_growth = TOLERATED_GROWTH
     needs_moments_alone = False
 
     def __init__(
@@ -58,6 +58,10 @@ class AdversarialStep:
         self._by_class = by_class
         self._random_state = random_state
         self._discriminator: DenseNetwork | None = None
+
+    def phase(self, iteration: int) -> Hashable:
+        """Return what the operators of an iteration depend on beside the rows."""
+        return phase_of([self._schedule], iteration)
 
     def advance(
         self,
@@ -102,7 +106,8 @@ class AdversarialStep:
         """Return the discriminator's task; its sample weights sum to 1."""
         rows = batch.rows
         inputs = batch.features
-        domains = torch.nn.functional.one_hot(rows.domain, rows.n_domains)
+        numbers = torch.arange(rows.n_domains, device=inputs.device)
+        domains = rows.domain[:, None] == numbers
         weight = rows.weights / rows.n_domains
         if self._by_class:
             classes = batch.targets
@@ -115,7 +120,7 @@ class AdversarialStep:
             weight = (by_class / total.clamp(min=1e-30)).sum(-1) / present
         weight = weight.expand(inputs.shape[:-1])
         targets = domains.to(inputs.dtype).expand(*inputs.shape[:-1], -1)
-        return DomainRows(inputs, targets, weight, rows.sizes, rows.n_models)
+        return rows.over(inputs, targets, weight)
 
     def _make_discriminator(self, rows: DomainRows) -> None:
         sizes = (rows.inputs.shape[-1], *self._hidden_layer_sizes, rows.n_domains)

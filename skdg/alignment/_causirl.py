@@ -106,7 +106,7 @@ class _CausIRL(PenalizedEstimator):
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
         penalty = RandomSplitPenalty(self.distance, random_state)
-        return RiskStep(self._annealed(penalty, weight_before=0.0))
+        return RiskStep(self._annealed(penalty, weight_before=0.0, on_host=True))
 
 
 @estimator

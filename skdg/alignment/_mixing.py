@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Rows between domains, and a training step on them."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
 from skdg._training.losses import Loss
 from skdg._training.optimizer import Optimizer
 from skdg._training.rows import DomainRows
-from skdg._training.steps import Network, Record, RiskStep
+from skdg._training.steps import Network, Record, RiskStep, Step
 
 
 def mix(first: DomainRows, second: DomainRows, share: float) -> DomainRows:
@@ -28,7 +30,7 @@ def mix(first: DomainRows, second: DomainRows, share: float) -> DomainRows:
     )
 
 
-class MixupStep(RiskStep):
+class MixupStep(Step):
     """Descend on the mean risk of rows that mix pairs of domains.
 
     Parameters
@@ -40,13 +42,20 @@ class MixupStep(RiskStep):
         Source of pairs, rows and shares.
     """
 
+    needs_moments_alone = False
+
     def __init__(
         self, concentration: float, random_state: np.random.RandomState
     ) -> None:
-        super().__init__()
-        self.needs_moments_alone = False
+        self.penalty_names = []
+        self._inner: Step = RiskStep()
         self._concentration = concentration
         self._random_state = random_state
+
+    def recorded(self, record: Callable[[Step], Step]) -> Step:
+        """Replace the step on mixed rows; shares and pairs are drawn on the host."""
+        self._inner = record(self._inner)
+        return self
 
     def advance(
         self,
@@ -59,7 +68,7 @@ class MixupStep(RiskStep):
         """Mix the rows, and take one optimizer step on them."""
         if rows.n_domains > 1:
             rows = self._mix_domains(rows)
-        return super().advance(network, rows, loss, optimizer, iteration)
+        return self._inner.advance(network, rows, loss, optimizer, iteration)
 
     def _mix_domains(self, rows: DomainRows) -> DomainRows:
         """Mix each domain with the next one in a random cyclic order."""

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Fish: gradient matching to first order."""
 
+from collections.abc import Callable
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -19,15 +20,21 @@ from skdg._training.steps import Network, Record, RiskStep, Step
 from skdg._training.tasks import NetworkClassifier, NetworkRegressor
 
 
-class FishStep(RiskStep):
+class FishStep(Step):
     """One step per domain in random order, then part of the way to where they led.
 
     `rate` is the part of the way, of each model if there are several.
     """
 
     def __init__(self, rate: Any, orders: np.random.RandomState) -> None:
-        super().__init__()
+        self.penalty_names = []
         self._rate, self._orders = rate, orders
+        self._inner: Step = RiskStep()
+
+    def recorded(self, record: Callable[[Step], Step]) -> Step:
+        """Replace the inner step; the order of domains is drawn on the host."""
+        self._inner = record(self._inner)
+        return self
 
     def advance(
         self,
@@ -42,7 +49,7 @@ class FishStep(RiskStep):
         risks: list[torch.Tensor] = [start] * rows.n_domains
         for domain in self._orders.permutation(rows.n_domains):
             own = rows.by_domain[domain]
-            inner = super().advance(network, own, loss, optimizer, iteration)
+            inner = self._inner.advance(network, own, loss, optimizer, iteration)
             risks[domain] = inner.risks
         if isinstance(self._rate, np.ndarray) or self._rate != 1.0:
             rate = per_model(self._rate, start)

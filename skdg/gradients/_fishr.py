@@ -52,10 +52,11 @@ class FishrPenalty:
         """Return the penalty of a batch, and remember its variances."""
         variances = over_batch(head_gradient_variances, batch)
         if is_any(self._ema):
-            past = variances.detach() if self._past is None else self._past
+            if self._past is None:
+                self._past = variances.detach().clone()
             ema = per_model(self._ema, variances)
-            variances = ema * past + (1.0 - ema) * variances
-            self._past = variances.detach()
+            variances = ema * self._past + (1.0 - ema) * variances
+            self._past.copy_(variances.detach())
         # The gradient in the mean over domains is 0.
         mean = variances.detach().mean(-2, keepdim=True)
         return (variances - mean).square().mean((-2, -1))

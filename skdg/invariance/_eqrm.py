@@ -56,12 +56,8 @@ def quantile_weights(risks: Tensor, quantile: float) -> Tensor:
     return kernels + (kernels @ z) * slopes
 
 
-def weights_after_burn_in(
-    risks: Tensor, iteration: int, quantile: Any, n_equal: int
-) -> Tensor:
-    """Return equal weights in the first iterations, then those of a quantile."""
-    if iteration < n_equal:
-        return torch.full_like(risks, 1.0 / risks.shape[-1])
+def weights_of_models(risks: Tensor, quantile: Any) -> Tensor:
+    """Return what `quantile_weights` does, for each model if there are many."""
     return over_values(partial(quantile_weights, quantile=quantile), risks, 1)
 
 
@@ -108,9 +104,8 @@ class _EQRM(NetworkEstimator):
     }
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
-        burn_in = self.burn_in_iters
-        weigh = partial(weights_after_burn_in, quantile=self.quantile, n_equal=burn_in)
-        return RiskStep(weigh=weigh)
+        weigh = partial(weights_of_models, quantile=self.quantile)
+        return RiskStep(weigh=weigh, weigh_from=self.burn_in_iters)
 
 
 @estimator

@@ -32,13 +32,12 @@ class WorstDomainWeights:
         self._step_size = step_size
         self._log_weights: Tensor | None = None
 
-    def __call__(self, risks: Tensor, iteration: int) -> Tensor:
+    def __call__(self, risks: Tensor) -> Tensor:
         """Update the weights by the risks and return them."""
-        growth = per_model(self._step_size, risks) * risks
-        previous = self._log_weights
-        updated = growth if previous is None else previous + growth
-        self._log_weights = updated
-        return torch.softmax(updated, -1)
+        if self._log_weights is None:
+            self._log_weights = torch.zeros_like(risks)
+        self._log_weights += per_model(self._step_size, risks) * risks
+        return torch.softmax(self._log_weights, -1)
 
 
 @estimator

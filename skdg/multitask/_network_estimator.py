@@ -45,7 +45,8 @@ class MultiTaskNetwork(FittedTaskNetworks):
                 combine_shared,
                 rule=self.gradient_combination,
                 random_state=random_state,
-            )
+            ),
+            on_host=True,
         )
 
     def _build_network(

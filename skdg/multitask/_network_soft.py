@@ -139,6 +139,11 @@ class TaskNetworks:
             self._activation is ACTIVATIONS["identity"]
         )
 
+    @property
+    def is_fixed_program(self) -> bool:
+        """Whether passes run the same operators whatever the values are: yes."""
+        return True
+
     def looked_at(self) -> AbstractContextManager[None]:
         """Return a context in which passes leave no trace; here they never do."""
         return nullcontext()

@@ -7,14 +7,11 @@ from typing import Any
 from skdg._training.losses import Loss
 from skdg._training.optimizer import Optimizer
 from skdg._training.rows import DomainRows
-from skdg._training.steps import TOLERATED_GROWTH, Record
+from skdg._training.steps import Record, Step
 
 
-class SoftSharingStep:
+class SoftSharingStep(Step):
     """Descend on the objective of `TaskNetworks`."""
-
-    tolerated_growth = TOLERATED_GROWTH
-    needs_moments_alone = True
 
     def __init__(self) -> None:
         self.penalty_names = ["penalty"]

@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 from skdg.datasets import make_fish_linear
 from skdg.invariance import EQRMClassifier, EQRMRegressor, ERMClassifier, ERMRegressor
-from skdg.invariance._eqrm import quantile_weights, weights_after_burn_in
+from skdg.invariance._eqrm import quantile_weights
 
 
 def quantile_by_scipy(risks, quantile):
@@ -96,13 +96,6 @@ def test_equal_risks_have_that_quantile(level, quantile, dtype):
     np.testing.assert_allclose(gradient, 0.25, rtol=1e-3)
 
 
-def test_burn_in_is_the_mean_of_risks():
-    risks = torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64)
-    mean, late = float(risks.mean()), quantile_by_scipy(risks.numpy(), 0.9)
-    values = [risks @ weights_after_burn_in(risks, i, 0.9, 3) for i in range(5)]
-    np.testing.assert_allclose(values, [mean, mean, mean, late, late], rtol=1e-10)
-
-
 def test_fit_is_that_of_erm_up_to_the_end_of_the_burn_in():
     X, y, groups = make_fish_linear(random_state=0)
     options = {"hidden_layer_sizes": (8,), "max_iter": 30, "random_state": 0}
@@ -110,7 +103,7 @@ def test_fit_is_that_of_erm_up_to_the_end_of_the_burn_in():
     whole = EQRMClassifier(burn_in_iters=30, **options).fit(X, y, groups=groups)
     part = EQRMClassifier(burn_in_iters=10, **options).fit(X, y, groups=groups)
     reference = erm.history_["risk"]
-    np.testing.assert_allclose(whole.history_["risk"], reference, rtol=1e-8)
+    np.testing.assert_array_equal(whole.history_["risk"], reference)
     # The risks of iteration 10 are those before the first step on the quantile.
     np.testing.assert_allclose(part.history_["risk"][:11], reference[:11], rtol=1e-8)
     assert np.abs(part.history_["risk"][11] - reference[11]).min() > 1e-5

@@ -135,10 +135,10 @@ def test_several_penalties_and_weights_of_risks(make_setting, recorder):
         Penalty(PENALTIES["head"][0], 0.0, name="none"),
         Penalty(PENALTIES["outputs"][0], 0.2, name="second"),
         # The derivative of log-sum-exp.
-        weigh=lambda risks, iteration: torch.softmax((iteration + 1) * risks, 0),
+        weigh=lambda risks: torch.softmax(3 * risks, 0),
     )
     assert step.penalty_names == ["first", "second"]
-    record = setting.advance(step, recorder, iteration=2)
+    record = setting.advance(step, recorder)
 
     def objective(p):
         return (
@@ -156,10 +156,12 @@ def test_several_penalties_and_weights_of_risks(make_setting, recorder):
 
 def test_weights_of_risks_alone(make_setting, recorder):
     setting = make_setting()
-    step = RiskStep(weigh=lambda risks, iteration: (risks == risks.max()).to(risks))
-    setting.advance(step, recorder)
-    _, expected = setting.gradient_of(lambda p: p.risks.max())
-    assert_equal(recorder.gradients[0], expected)
+    step = RiskStep(weigh=lambda risks: (risks == risks.max()).to(risks), weigh_from=2)
+    for iteration in (1, 2):
+        setting.advance(step, recorder, iteration=iteration)
+    before, after = recorder.gradients
+    assert_equal(before, setting.gradient_of(lambda p: p.risks.mean())[1])
+    assert_equal(after, setting.gradient_of(lambda p: p.risks.max())[1])
 
 
 @pytest.mark.parametrize("make_step", [RiskStep, GradientStep])
