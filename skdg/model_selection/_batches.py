@@ -3,9 +3,11 @@
 """The fits that can be made beside others, and the batches that they make up."""
 
 import copy
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -15,6 +17,10 @@ from sklearn.pipeline import Pipeline
 # So many numbers, about, are in the layers of the models of one batch: enough for the
 # cost of a call to vanish beside its arithmetic, and little enough for the cache.
 _NUMBERS_AT_ONCE = 2**20
+# A GPU is the better the more it has to do, as long as there is memory for it.
+_NUMBERS_ON_GPU = 2**28
+# One batch fills it.
+_gpu = threading.Lock()
 
 
 class Job(NamedTuple):
@@ -162,7 +168,9 @@ def n_at_once(job: Job) -> int:
     batch_size = resolve_batch_size(job.model.batch_size, sizes)
     n_rows = sum(min(n, batch_size or n) for n in sizes)
     widths = (*job.data.rows.inputs.shape[1:], *job.model.hidden_layer_sizes)
-    return max(1, _NUMBERS_AT_ONCE // (n_rows * sum(widths)))
+    on_cpu = job.data.rows.inputs.device.type == "cpu"
+    numbers = _NUMBERS_AT_ONCE if on_cpu else _NUMBERS_ON_GPU
+    return max(1, numbers // (n_rows * sum(widths)))
 
 
 def batches_of(jobs: Sequence[Job]) -> list[list[Job]]:
@@ -176,11 +184,13 @@ def train_batch(jobs: list[Job]) -> dict[tuple[int, int], tuple[Any, float]]:
     """Train a batch; return its estimators, or errors, with their share of the time."""
     from skdg._training.together import fit_models
 
-    began = time.time()
-    try:
-        errors = fit_models([job.model for job in jobs], [job.data for job in jobs])
-    except ValueError:
-        return {}
+    on_cpu = jobs[0].data.rows.inputs.device.type == "cpu"
+    with nullcontext() if on_cpu else _gpu:
+        began = time.time()
+        try:
+            errors = fit_models([job.model for job in jobs], [job.data for job in jobs])
+        except ValueError:
+            return {}
     share = (time.time() - began) / len(jobs)
     return {
         job.key: (error or job.whole, job.fit_time + share)

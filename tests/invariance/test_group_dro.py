@@ -25,7 +25,7 @@ def make_classes(seed=0):
 def test_weights_are_updated_before_the_loss_is_formed():
     rng = np.random.default_rng(0)
     weigh, q = WorstDomainWeights(0.7), np.full(4, 0.25)
-    for iteration in range(30):
+    for _ in range(30):
         risks = rng.uniform(0.0, 2.0, 4)
         q = q * np.exp(0.7 * risks)
         q /= q.sum()
@@ -89,7 +89,7 @@ def test_large_step_size_gives_the_worst_risk():
 def test_weights_do_not_overflow_in_thousands_of_steps():
     weigh = WorstDomainWeights(1.0)
     risks = torch.tensor([500.0, 501.0, 499.0])
-    for iteration in range(5000):
+    for _ in range(5000):
         weights = weigh(risks)
     np.testing.assert_array_equal(weights, [0.0, 1.0, 0.0])
 

@@ -1,0 +1,231 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a GPU does, and what the recording of steps as CUDA graphs is worth on it.
+
+    python -m benchmarks.gpu                # all, two minutes; needs a GPU
+    python -m benchmarks.gpu --parts step   # some
+
+The parts:
+
+* step: our step run operator by operator, over the same step recorded and replayed, on
+  5 domains of 64 rows and 20 features, two hidden layers of 64.
+* products: a recorded full-batch step of IRM on rows like Colored MNIST's (50 000 x
+  392, two layers of 390), over its matrix products alone.
+* search: the time of a fit in an ordinary search on one thread of the CPU, over that of
+  a fit in a batched search of 512 candidates on the GPU; 5 folds, 80 iterations.
+* unit_tests: hours that the default experiment of the Linear Unit-Tests would take (30
+  000 fits of 10 000 full-batch steps on 30 000 rows) if all its problems were
+  classifications, 500 linear models side by side, from the time of a step.
+
+In each round both sides take their turn, and the ratio is that of the round. Printed
+are the median over rounds and the quartiles; they go to
+``benchmarks/results/gpu.csv``.
+"""
+
+import argparse
+import csv
+import platform
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
+
+import skdg
+from benchmarks.step_cost import HIDDEN, data, seconds
+from skdg._training.losses import LOG_LOSS
+from skdg._training.optimizer import Optimizer
+from skdg._training.recorded_step import recorded
+from skdg._training.together import fit_models
+from skdg.model_selection import BatchedGridSearchCV
+
+RESULTS = Path(__file__).parent / "results" / "gpu.csv"
+COLUMNS = ["part", "what", "precision", "ratio", "lower", "upper", "ours", "made_with"]
+PRECISIONS = {"float32": np.float32, "float64": np.float64}
+METHODS = ["ERM", "IRM", "VREx", "Fishr", "CORAL", "MMD", "DANN", "IGA", "IDGM", "Fish"]
+
+
+def finished(step, times):
+    """Take steps and wait for the device."""
+    for _ in range(times):
+        step()
+    torch.cuda.synchronize()
+
+
+def compare(slow, fast, rounds, times=(100, 100)):
+    """Return ratios of one round each, and the median time of the fast side."""
+    pair = [
+        partial(finished, one, n) for one, n in zip((slow, fast), times, strict=True)
+    ]
+    for one in pair:
+        one()
+    found = np.array([[seconds(one) for one in pair] for _ in range(rounds)])
+    found /= times
+    return found[:, 0] / found[:, 1], np.median(found[:, 1])
+
+
+def steps(name, X, y, groups, hidden, replay, batch_size="auto"):
+    """Return a function that takes a step of a method on all rows, on the GPU."""
+    model = getattr(skdg, f"{name}Classifier")(
+        hidden_layer_sizes=hidden, random_state=0, device="cuda", batch_size=batch_size
+    )
+    checked = model._validate(X, y, None, *model._encode_domains(X, groups))
+    network = model._make_network(checked, None, np.random.RandomState(0))
+    step = model._make_step(np.random.RandomState(0))
+    if replay:
+        step = recorded(step, network)
+    optimizer = Optimizer(network.parameters, "adam", 1e-3)
+    rows, iteration = checked.rows, iter(range(10**9))
+
+    def advance():
+        step.advance(network, rows, LOG_LOSS, optimizer, next(iteration))
+
+    return advance
+
+
+def step(rounds):
+    """Yield a row for each method and precision."""
+    X, y, groups = data()
+    for precision, dtype in PRECISIONS.items():
+        for name in METHODS:
+            pair = (
+                steps(name, X.astype(dtype), y, groups, HIDDEN, replay)
+                for replay in (False, True)
+            )
+            ratios, own = compare(*pair, rounds)
+            yield name, precision, ratios, f"{1e6 * own:.0f} us"
+
+
+def products(rounds):
+    """Yield a row for a step on large batches over its matrix products."""
+    rng = np.random.RandomState(0)
+    n, d, width = 50_000, 392, 390
+    y, groups = rng.randint(2, size=n), np.repeat([0, 1], n // 2)
+    for precision, dtype in PRECISIONS.items():
+        X = rng.standard_normal((n, d)).astype(dtype)
+        ours = steps("IRM", X, y, groups, (width, width), True, batch_size=None)
+        rows = torch.as_tensor(X, device="cuda")
+        shapes = [(d, width), (width, width), (width, 1)]
+        weights = [rows.new_empty(shape).normal_() for shape in shapes]
+        hidden = [rows.new_empty(n, b).normal_() for _, b in shapes]
+
+        def alone(rows=rows, weights=weights, hidden=hidden):
+            inputs = [rows, *hidden[:-1]]
+            for one, other in zip(inputs, weights, strict=True):
+                one @ other
+            for one, delta in zip(inputs, hidden, strict=True):
+                one.T @ delta
+            for delta, other in zip(hidden[1:], weights[1:], strict=True):
+                delta @ other.T
+
+        ratios, own = compare(ours, alone, rounds, (20, 20))
+        yield "IRM over its products", precision, ratios, f"{1e3 * own:.2f} ms"
+
+
+def search(rounds):
+    """Yield rows for searches."""
+    X, y, groups = data()
+    given = {"cv": LeaveOneGroupOut(), "refit": False}
+    for precision, dtype in PRECISIONS.items():
+        for name in ("ERM", "IRM", "IDGM"):
+            model = getattr(skdg, f"{name}Classifier")(
+                hidden_layer_sizes=HIDDEN, max_iter=80, random_state=0
+            )
+            sides = []
+            for kind, n, device in (
+                (GridSearchCV, 4, "cpu"),
+                (BatchedGridSearchCV, 512, "cuda"),
+            ):
+                grid = {"alpha": np.logspace(-5, -1, n)}
+                own = kind(clone(model).set_params(device=device), grid, **given)
+                fit = partial(own.fit, X.astype(dtype), y, groups=groups)
+                sides.append((fit, 5 * n))
+            with config_context(enable_metadata_routing=True):
+                for fit, _ in sides:
+                    fit()
+                times = np.array(
+                    [[seconds(fit) / n for fit, n in sides] for _ in range(rounds)]
+                )
+            ratios = times[:, 0] / times[:, 1]
+            own = np.median(times[:, 1])
+            yield f"{name}, a fit", precision, ratios, f"{1e3 * own:.2f} ms"
+
+
+def unit_tests(rounds, n_models=500, n_steps=200):
+    """Yield the hours of the Linear Unit-Tests; the ratio is to one hour."""
+    rng = np.random.RandomState(0)
+    X = rng.standard_normal((30_000, 10))
+    y, groups = (X[:, 0] > rng.standard_normal(len(X))).astype(int), np.arange(3)
+    groups = groups.repeat(10_000)
+    for precision, dtype in PRECISIONS.items():
+        for name in ("ERM", "IRM", "IGA", "ANDMask"):
+            models = [
+                getattr(skdg, f"{name}Classifier")(
+                    hidden_layer_sizes=(), batch_size=None, random_state=0, alpha=alpha
+                ).set_params(device="cuda")
+                for alpha in np.logspace(-6, -2, n_models)
+            ]
+            rows = X.astype(dtype)
+            encoded = models[0]._encode_domains(rows, groups)
+            checked = [models[0]._validate(rows, y, None, *encoded)] * n_models
+
+            def fit(n_iter, models=models, checked=checked):
+                fit_models(
+                    [model.set_params(max_iter=n_iter) for model in models], checked
+                )
+
+            fit(3)
+            times = np.array(
+                [
+                    seconds(partial(fit, 20 + n_steps)) - seconds(partial(fit, 20))
+                    for _ in range(rounds)
+                ]
+            )
+            each = times / (n_steps * n_models)
+            hours = each * 30_000 * 10_000 / 3600
+            yield (
+                f"{name}, hours for 30 000 fits",
+                precision,
+                hours,
+                f"{1e6 * np.median(each):.2f} us per step and model",
+            )
+
+
+PARTS = {part.__name__: part for part in (step, products, search, unit_tests)}
+ROUNDS = {"step": 7, "products": 7, "search": 3, "unit_tests": 3}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    arguments = parser.parse_args()
+    if not torch.cuda.is_available():
+        parser.error("there is no GPU")
+    torch.set_num_threads(1)
+    made_with = (
+        f"{torch.cuda.get_device_name()}, Python {platform.python_version()}, "
+        f"torch {torch.__version__}"
+    )
+    kept = []
+    if RESULTS.exists():
+        with RESULTS.open(newline="", encoding="utf-8") as file:
+            kept = [row for row in csv.reader(file) if row[0] not in arguments.parts][
+                1:
+            ]
+    with RESULTS.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([COLUMNS, *kept])
+        for part in arguments.parts:
+            for what, precision, ratios, own in PARTS[part](ROUNDS[part]):
+                lower, ratio, upper = np.percentile(ratios, [25, 50, 75])
+                cells = [f"{value:.3g}" for value in (ratio, lower, upper)]
+                print(f"{part:10} {what:30} {precision} {' '.join(cells)}  {own}")
+                writer.writerow((part, what, precision, *cells, own, made_with))
+                file.flush()
+
+
+if __name__ == "__main__":
+    main()
