@@ -31,6 +31,27 @@ def resolve_batch_size(
     return max(_AUTO_PER_DOMAIN, _AUTO_BATCH // len(sizes))
 
 
+def rows_per_batch(sizes: tuple[int, ...], batch_size: int | None) -> tuple[int, ...]:
+    """Return how many rows of each domain a batch has.
+
+    A domain with fewer rows than `batch_size` gives all of them.
+
+    Parameters
+    ----------
+    sizes : tuple of int
+        Number of rows of each domain.
+
+    batch_size : int or None
+        Rows per domain in a batch; None stands for all.
+
+    Returns
+    -------
+    tuple of int
+        These numbers.
+    """
+    return tuple(min(n, batch_size or n) for n in sizes)
+
+
 # max_iter="auto" is this many iterations, or this many passes over the rows if these
 # take more iterations.
 _AUTO_ITERATIONS = 160
@@ -43,8 +64,8 @@ def resolve_max_iter(
     """Return the number of iterations."""
     if not isinstance(max_iter, str):
         return max_iter
-    per_batch = sum(min(n, batch_size or n) for n in sizes)
-    return max(_AUTO_ITERATIONS, _AUTO_PASSES * sum(sizes) // per_batch)
+    n_passed = _AUTO_PASSES * sum(sizes)
+    return max(_AUTO_ITERATIONS, n_passed // sum(rows_per_batch(sizes, batch_size)))
 
 
 def rows_to_see(
@@ -119,7 +140,7 @@ def spread_batches(
     """
     if batch_size is None or batch_size >= max(rows.sizes):
         return [rows]
-    sizes = tuple(min(size, batch_size) for size in rows.sizes)
+    sizes = rows_per_batch(rows.sizes, batch_size)
     n_batches = max(1, min(n_rows // sum(sizes), max(rows.sizes) // batch_size))
     starts = np.cumsum((0, *rows.sizes[:-1]))
     batches = []
@@ -168,7 +189,7 @@ def draw_batches(
         torch.Generator().manual_seed(int(random_state.randint(2**31 - 1)))
         for random_state in random_states
     ]
-    sizes = tuple(min(size, batch_size) for size in rows.sizes)
+    sizes = rows_per_batch(rows.sizes, batch_size)
     starts = np.cumsum((0, *rows.sizes[:-1])).tolist()
     n_batches = max(n // size for n, size in zip(rows.sizes, sizes, strict=True))
     while True:

@@ -26,6 +26,7 @@ from skdg._training.drawing import (
     draw_batches,
     resolve_batch_size,
     resolve_max_iter,
+    rows_per_batch,
     rows_to_see,
     spread_batches,
 )
@@ -190,14 +191,15 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
         max_iter = resolve_max_iter(self.max_iter, rows.sizes, batch_size)
         first_iter = 0
         if one_pass:
-            max_iter = max(n // min(n, batch_size or n) for n in rows.sizes)
+            per_batch = rows_per_batch(rows.sizes, batch_size)
+            max_iter = max(n // m for n, m in zip(rows.sizes, per_batch, strict=True))
             first_iter = getattr(self, "n_iter_", 0)
         with ExitStack() as stack:
             stack.enter_context(self._module_seed(seeds[3], rows.inputs.device))
             network = self._make_network(data, start, RandomState(seeds[0]))
             step = self._make_step(RandomState(seeds[2]))
             rows = rows_to_see(rows, batch_size, max_iter, network, targets.loss, step)
-            n_rows = sum(min(n, batch_size or n) for n in rows.sizes)
+            n_rows = sum(rows_per_batch(rows.sizes, batch_size))
             stack.enter_context(few_threads(n_rows * len(network.parameters)))
             optimizer = Optimizer(
                 network.parameters,

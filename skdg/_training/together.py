@@ -25,6 +25,7 @@ from skdg._training.drawing import (
     draw_batches,
     resolve_batch_size,
     resolve_max_iter,
+    rows_per_batch,
     rows_to_see,
     spread_batches,
 )
@@ -121,7 +122,7 @@ def fit_models(
         )
         seen = (batch_size, max_iter, network, loss, step)
         rows = _join([rows_to_see(each.rows, *seen) for each in data])
-        n_rows = sum(min(n, batch_size or n) for n in rows.sizes)
+        n_rows = sum(rows_per_batch(rows.sizes, batch_size))
         with few_threads(n_rows * network.parameters.shape[1]):
             outcomes = train_models(
                 network,
