@@ -5,7 +5,7 @@
 from typing import ClassVar
 
 from skdg._dataclass import estimator
-from skdg._training.tasks import NetworkClassifier
+from skdg._training.classification import NetworkClassifier
 from skdg.alignment._adversarial import Adversarial
 
 

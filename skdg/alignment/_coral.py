@@ -7,9 +7,10 @@ from torch import Tensor
 
 from skdg._dataclass import estimator
 from skdg._training.batch import DomainBatch
+from skdg._training.classification import NetworkClassifier
 from skdg._training.penalized import PenalizedEstimator
+from skdg._training.regression import NetworkRegressor
 from skdg._training.steps import RiskStep, Step
-from skdg._training.tasks import NetworkClassifier, NetworkRegressor
 from skdg.alignment._coral_distance import coral_distance
 
 

@@ -3,7 +3,8 @@
 """Domain-adversarial training."""
 
 from skdg._dataclass import estimator
-from skdg._training.tasks import NetworkClassifier, NetworkRegressor
+from skdg._training.classification import NetworkClassifier
+from skdg._training.regression import NetworkRegressor
 from skdg.alignment._adversarial import Adversarial
 
 

@@ -9,9 +9,10 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from skdg._dataclass import estimator
+from skdg._training.classification import NetworkClassifier
 from skdg._training.estimators import NetworkEstimator
+from skdg._training.regression import NetworkRegressor
 from skdg._training.steps import Step
-from skdg._training.tasks import NetworkClassifier, NetworkRegressor
 from skdg.alignment._mixing import MixupStep
 
 

@@ -11,13 +11,14 @@ import torch
 from sklearn.utils._param_validation import Interval
 
 from skdg._dataclass import estimator
+from skdg._training.classification import NetworkClassifier
 from skdg._training.estimators import NetworkEstimator
 from skdg._training.losses import Loss
 from skdg._training.models import number, per_model
 from skdg._training.optimizer import Optimizer
+from skdg._training.regression import NetworkRegressor
 from skdg._training.rows import DomainRows
 from skdg._training.steps import Network, Record, RiskStep, Step
-from skdg._training.tasks import NetworkClassifier, NetworkRegressor
 
 
 class FishStep(Step):

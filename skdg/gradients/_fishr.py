@@ -12,10 +12,11 @@ from torch import Tensor
 
 from skdg._dataclass import estimator
 from skdg._training.batch import DomainBatch
+from skdg._training.classification import NetworkClassifier
 from skdg._training.models import is_any, number, over_batch, per_model
 from skdg._training.penalized import PenalizedEstimator
+from skdg._training.regression import NetworkRegressor
 from skdg._training.steps import RiskStep, Step
-from skdg._training.tasks import NetworkClassifier, NetworkRegressor
 
 
 def head_gradient_variances(batch: DomainBatch) -> Tensor:

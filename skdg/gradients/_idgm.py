@@ -10,10 +10,11 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from skdg._dataclass import estimator
+from skdg._training.classification import NetworkClassifier
 from skdg._training.estimators import NetworkEstimator
 from skdg._training.models import number
+from skdg._training.regression import NetworkRegressor
 from skdg._training.steps import GradientStep, Penalty, Step
-from skdg._training.tasks import NetworkClassifier, NetworkRegressor
 
 # A mean risk of so many times that of predicting 0 (or of the start) is a collapse: the
 # agreement of gradients is then what the model lives on.

@@ -6,9 +6,10 @@ import numpy as np
 from torch import Tensor
 
 from skdg._dataclass import estimator
+from skdg._training.classification import NetworkClassifier
 from skdg._training.penalized import PenalizedEstimator
+from skdg._training.regression import NetworkRegressor
 from skdg._training.steps import GradientStep, Step
-from skdg._training.tasks import NetworkClassifier, NetworkRegressor
 
 
 def gradient_spread(gradients: Tensor) -> Tensor:

@@ -12,10 +12,11 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from skdg._dataclass import estimator
+from skdg._training.classification import NetworkClassifier
 from skdg._training.estimators import NetworkEstimator
 from skdg._training.models import number
+from skdg._training.regression import NetworkRegressor
 from skdg._training.steps import DirectionStep, Step
-from skdg._training.tasks import NetworkClassifier, NetworkRegressor
 from skdg.gradients._masks import masked_mean
 
 

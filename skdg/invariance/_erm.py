@@ -5,9 +5,10 @@
 import numpy as np
 
 from skdg._dataclass import estimator
+from skdg._training.classification import NetworkClassifier
 from skdg._training.estimators import NetworkEstimator
+from skdg._training.regression import NetworkRegressor
 from skdg._training.steps import RiskStep, Step
-from skdg._training.tasks import NetworkClassifier, NetworkRegressor
 
 
 @estimator

@@ -11,10 +11,11 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from skdg._dataclass import estimator
+from skdg._training.classification import NetworkClassifier
 from skdg._training.estimators import NetworkEstimator
 from skdg._training.models import number, per_model
+from skdg._training.regression import NetworkRegressor
 from skdg._training.steps import RiskStep, Step
-from skdg._training.tasks import NetworkClassifier, NetworkRegressor
 
 
 class WorstDomainWeights:

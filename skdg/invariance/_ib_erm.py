@@ -7,8 +7,9 @@ from functools import partial
 import numpy as np
 
 from skdg._dataclass import estimator
+from skdg._training.classification import NetworkClassifier
+from skdg._training.regression import NetworkRegressor
 from skdg._training.steps import RiskStep, Step
-from skdg._training.tasks import NetworkClassifier, NetworkRegressor
 from skdg.invariance._bottleneck import Bottleneck, within_domain_variance
 
 

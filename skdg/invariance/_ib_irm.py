@@ -10,9 +10,10 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from skdg._dataclass import estimator
+from skdg._training.classification import NetworkClassifier
 from skdg._training.models import number
+from skdg._training.regression import NetworkRegressor
 from skdg._training.steps import Penalty, RiskStep, Step
-from skdg._training.tasks import NetworkClassifier, NetworkRegressor
 from skdg.invariance._bottleneck import Bottleneck, within_domain_variance
 from skdg.invariance._irm import irm_penalty
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from skdg._dataclass import estimator
 from skdg._probabilities import log_probabilities
-from skdg._training.tasks import NetworkClassifier
+from skdg._training.classification import NetworkClassifier
 from skdg.multitask._network_estimator import MultiTaskNetwork
 from skdg.multitask._task_score import TaskClassifierMixin
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from skdg._dataclass import estimator
-from skdg._training.tasks import NetworkRegressor
+from skdg._training.regression import NetworkRegressor
 from skdg.multitask._network_estimator import MultiTaskNetwork
 from skdg.multitask._task_score import TaskRegressorMixin
 
