@@ -1,6 +1,6 @@
 # Authors: The skdg developers
 # SPDX-License-Identifier: BSD-3-Clause
-"""The classes of a linear or robust classifier: which there are, and which one wins."""
+"""The classes of a classifier: which there are, and which one wins."""
 
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets

@@ -9,10 +9,9 @@ import numpy as np
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d
 
 from skdg._class_weight import weigh_classes
+from skdg._classes import classes_that_count
 from skdg._dataclass import estimator
 from skdg._probabilities import log_probabilities
 from skdg._training.estimators import NetworkEstimator, Targets, TrainingData
@@ -91,7 +90,8 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
                 "classes=np.unique(y_all)."
             )
         if classes is not None:
-            known = np.unique(np.asarray(classes))
+            known = np.asarray(classes)
+            known = classes_that_count(known, np.ones(known.shape), type(self).__name__)
             if fitted and not np.array_equal(known, self.classes_):
                 raise ValueError(
                     f"classes={known} differ from those of the first call of "
@@ -105,11 +105,9 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
     def _encode_targets(
         self, y: np.ndarray, weight: np.ndarray, codes: np.ndarray, known: Any
     ) -> Targets:
-        check_classification_targets(y)
-        y = column_or_1d(y)
         if known is None:
-            # A class of rows of weight 0 is absent; such rows are left out later.
-            classes = np.unique(y[weight > 0])
+            # Rows of weight 0, whose class may be none of these, are left out later.
+            classes = classes_that_count(y, weight, type(self).__name__)
             index = np.searchsorted(classes, y).clip(max=len(classes) - 1)
         else:
             classes = known.classes_
@@ -120,11 +118,6 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
                     f"{np.argmax(strange)}, which is not among classes={classes}."
                 )
             index = np.searchsorted(classes, y)
-        if len(classes) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs samples of at least 2 classes in y, got "
-                f"only one class: {classes.tolist()[0]!r}."
-            )
         weight = weigh_classes(self.class_weight, y, weight)
         if len(classes) == 2:
             values, loss = index[:, None].astype(weight.dtype), LOG_LOSS
