@@ -14,12 +14,16 @@ import pytest
 import torch
 from joblib import Parallel, delayed
 from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import zero_one_loss
 
 import quick_fits
 from quick_fits import CLASSIFIERS, LABELLED, NETWORKS, PARTIAL, output
 from skdg import SingleDomainWarning
 from skdg._registry import ESTIMATORS
 from skdg._training.device import few_threads
+from skdg.metrics import group_summary
+from skdg.model_selection import DomainHoldout, DomainSearchCV
 
 # Long enough for differences to grow.
 make = partial(quick_fits.make, max_iter=10)
@@ -259,6 +263,27 @@ def test_global_state_is_left_alone(name, setting, seed):
     if name in PARTIAL:
         model.partial_fit(X, y, groups=groups)
         assert global_state() == before
+
+
+def summarize(y, groups):
+    group_summary(y, y, groups=groups, metric=zero_one_loss)
+
+
+def search(y, groups):
+    model = DomainSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, n_candidates=2)
+    model.fit(y[:, None], y, groups=groups)
+
+
+def hold_out(y, groups):
+    next(DomainHoldout().split(y, groups=groups))
+
+
+@pytest.mark.parametrize("draw", [summarize, search, hold_out])
+def test_global_state_is_left_alone_without_a_seed(draw):
+    groups = np.repeat(["a", "b", "c"], 8)
+    before = global_state()
+    draw(np.arange(24) % 2, groups)
+    assert global_state() == before
 
 
 @every_network

@@ -12,8 +12,9 @@ from scipy.stats import binomtest, bootstrap
 from sklearn.metrics import accuracy_score
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, validate_params
-from sklearn.utils.validation import _check_sample_weight, check_random_state
+from sklearn.utils.validation import _check_sample_weight
 
+from skdg._random import RandomState, private_rng
 from skdg.metrics._group_scores import group_scores, more_is_better, rows_by_domain
 
 
@@ -104,7 +105,7 @@ def group_summary(
     sample_weight: Any = None,
     confidence_level: float = 0.95,
     n_resamples: int = 999,
-    random_state: Any = None,
+    random_state: RandomState = None,
     **kwargs: Any,
 ) -> GroupSummary:
     """Sum up a metric over domains, with a bound for the worst of them.
@@ -142,7 +143,7 @@ def group_summary(
         Number of bootstrap samples of each domain.
 
     random_state : int, RandomState instance or None, default=None
-        Seed of the bootstrap.
+        Seed of the bootstrap. None leaves the global generator of numpy alone.
 
     **kwargs : dict
         Further arguments of `metric`.
@@ -205,7 +206,7 @@ def group_summary(
     )
     if sample_weight is not None:
         sample_weight = _check_sample_weight(sample_weight, y_true)
-    rng = check_random_state(random_state)
+    rng = private_rng(random_state)
     side = "greater" if better else "less"
     bounds = []
     for rows in rows_by_domain(groups, len(y_true), sample_weight).values():

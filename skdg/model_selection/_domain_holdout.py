@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.model_selection import BaseShuffleSplit
-from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _num_samples, column_or_1d
 
+from skdg._random import private_rng
 from skdg.metrics._group_scores import rows_by_domain
 
 
@@ -37,7 +37,8 @@ class DomainHoldout(BaseShuffleSplit):
         the nearest row below or above.
 
     random_state : int, RandomState instance or None, default=None
-        Seed of the draws. An integer gives the same splits each time.
+        Seed of the draws. An integer gives the same splits each time; None leaves the
+        global generator of numpy alone.
 
     See Also
     --------
@@ -134,7 +135,7 @@ class DomainHoldout(BaseShuffleSplit):
                     f"row {rows[0]}. Leave the domain out or join it with another."
                 )
         classes = self._classes(y, n_samples)
-        rng = check_random_state(self.random_state)
+        rng = private_rng(self.random_state)
         for _ in range(self.n_splits):
             held_out = np.zeros(n_samples, dtype=bool)
             for rows in domains.values():

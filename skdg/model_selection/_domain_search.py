@@ -12,10 +12,11 @@ from sklearn import config_context
 from sklearn.base import _fit_context, clone
 from sklearn.metrics import get_scorer_names
 from sklearn.model_selection import GridSearchCV
-from sklearn.utils import check_random_state, indexable
+from sklearn.utils import indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import UNUSED, get_routing_for_object
 
+from skdg._random import private_rng
 from skdg.base import DomainEstimator
 from skdg.exceptions import (
     OracleSelectionWarning,
@@ -87,7 +88,8 @@ class DomainSearchCV(BestEstimator, DomainEstimator):
         Score of a candidate whose fit fails; "raise" raises its error instead.
 
     random_state : int, RandomState instance or None, default=None
-        Seed of the candidates and of the rows that are held out.
+        Seed of the candidates and of the rows that are held out. None leaves the
+        global generator of numpy alone.
 
     Attributes
     ----------
@@ -246,7 +248,7 @@ class DomainSearchCV(BestEstimator, DomainEstimator):
         X, y = indexable(X, y)
         with self._unchanged_on_error():
             domains, codes = self._encode_domains(X, groups)
-            rng = check_random_state(self.random_state)
+            rng = private_rng(self.random_state)
             candidates = draw_candidates(
                 self.estimator, self.param_distributions, self.n_candidates, rng
             )
