@@ -4,27 +4,15 @@
 
 from typing import Any, Self
 
-import numpy as np
 from sklearn.base import clone
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils.validation import _num_samples
 
 from skdg.base import encode_groups
+from skdg.inspection._cosines import mean_cosine
 from skdg.inspection._plotting import add_legend, get_axes, make_frame
 
 _LINE_STYLES = ("-", "--", "-.", ":")
-
-
-def mean_cosine(gradients: np.ndarray) -> float:
-    """Return the mean cosine of the angle between pairs of rows; nan for one row."""
-    n_domains = len(gradients)
-    norms = np.linalg.norm(gradients, axis=1, keepdims=True)
-    units = gradients / np.where(norms > 0, norms, 1.0)
-    total = units.sum(axis=0)
-    own = (units**2).sum()
-    if n_domains < 2:
-        return float("nan")
-    return float((total @ total - own) / (n_domains * (n_domains - 1)))
 
 
 class GradientAlignmentMonitor:

@@ -20,6 +20,7 @@ from sklearn.utils.validation import (
 from skdg._training.protocols import shared_gradients
 from skdg.base import encode_groups
 from skdg.exceptions import SingleDomainWarning
+from skdg.inspection._cosines import cosines
 from skdg.metrics._group_scorer import with_groups
 
 
@@ -132,12 +133,6 @@ def task_affinity(
     return Bunch(affinity=affinity, domains=domains)
 
 
-def _cosines(vectors: np.ndarray) -> np.ndarray:
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    units = vectors / np.where(norms > 0, norms, 1.0)
-    return units @ units.T
-
-
 def _coefficient_cosine(estimator: Any) -> tuple[np.ndarray, np.ndarray]:
     check_is_fitted(estimator)
     if not hasattr(estimator, "task_coef_"):
@@ -146,13 +141,13 @@ def _coefficient_cosine(estimator: Any) -> tuple[np.ndarray, np.ndarray]:
             f"{type(estimator).__name__} has none."
         )
     coefs = estimator.task_coef_
-    return _cosines(coefs.reshape(len(coefs), -1)), estimator.domains_
+    return cosines(coefs.reshape(len(coefs), -1)), estimator.domains_
 
 
 def _gradient_cosine(network: Any, data: Any) -> np.ndarray:
     gradients = shared_gradients(network, data.rows, data.targets.loss)
     weights = [part for part in network.tensors(gradients) if part.ndim > 2]
-    return _cosines(np.hstack([part.flatten(1).cpu().numpy() for part in weights]))
+    return cosines(np.hstack([part.flatten(1).cpu().numpy() for part in weights]))
 
 
 def _lookahead_gain(network: Any, data: Any, step_size: float) -> np.ndarray:

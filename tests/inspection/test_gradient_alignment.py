@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from skdg.gradients import FishClassifier
 from skdg.inspection import GradientAlignmentDisplay, GradientAlignmentMonitor
-from skdg.inspection._gradient_alignment import mean_cosine
+from skdg.inspection._cosines import mean_cosine
 from skdg.invariance import ERMClassifier, ERMRegressor
 
 mpl.use("Agg")
