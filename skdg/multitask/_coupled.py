@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skdg._dataclass import estimator
 from skdg.multitask._linear_base import _MultiTaskLinear
-from skdg.multitask._linear_solve import COUPLINGS, Model
+from skdg.multitask._linear_solve import COUPLINGS, CoupledProblem
 from skdg.multitask._problem import TaskProblem
 from skdg.multitask._program import second_solver
 from skdg.multitask._row_loss import LogisticLoss, RowLoss
@@ -142,5 +142,13 @@ class _MultiTaskLinearModel(_MultiTaskLinear):
         if self.coupling == "graph":
             graph = check_graph(self.graph, self.domains_)[np.ix_(order, order)]
         second = second_solver(self.solver, self.solver_options)
-        solver = (self.solver_, self.solver_options, second)
-        return Model(problem, self.coupling, graph, self.n_clusters, *solver).solve
+        coupled = CoupledProblem(
+            problem,
+            self.coupling,
+            graph,
+            self.n_clusters,
+            self.solver_,
+            self.solver_options,
+            second,
+        )
+        return coupled.solve

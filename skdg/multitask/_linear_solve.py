@@ -25,7 +25,7 @@ from skdg.multitask._coupling_quadratic import (
 from skdg.multitask._newton_graph import solve_graph
 from skdg.multitask._newton_mean import solve_mean
 from skdg.multitask._problem import TaskProblem
-from skdg.multitask._quadratic_program import solve
+from skdg.multitask._quadratic_program import solve_quadratic_program
 from skdg.multitask._row_loss import LogisticLoss, RowLoss
 from skdg.multitask._solution import Solution
 from skdg.multitask._solver_choice import NEWTON
@@ -34,7 +34,7 @@ COUPLINGS = {"mean", "graph", "clustered", "low_rank", "joint_feature", "dirty"}
 
 
 @dataclass(frozen=True)
-class Model:
+class CoupledProblem:
     """A problem, how its tasks are coupled, and who solves it.
 
     What does not depend on the targets is made once for all classes.
@@ -91,7 +91,9 @@ class Model:
             return solve_mean(self.problem, loss)
         smooth = isinstance(loss, LogisticLoss) or (loss.squared and loss.epsilon == 0)
         if isinstance(loss, RowLoss) and not smooth:
-            return solve(self.problem, loss, self.solver, self.options, self.second)
+            return solve_quadratic_program(
+                self.problem, loss, self.solver, self.options, self.second
+            )
         shared, task = self.problem.lambda_shared, self.problem.lambda_task
         return solve_convex(
             self.problem,

@@ -26,7 +26,7 @@ _DEFAULT_OPTIONS = {
 }
 
 
-def solve(
+def solve_quadratic_program(
     problem: TaskProblem,
     loss: RowLoss,
     solver: str,

@@ -11,7 +11,7 @@ from skdg._dataclass import estimator
 from skdg.multitask._linear_base import _MultiTaskLinear
 from skdg.multitask._problem import TaskProblem
 from skdg.multitask._program import second_solver, solver_name
-from skdg.multitask._quadratic_program import solve
+from skdg.multitask._quadratic_program import solve_quadratic_program
 from skdg.multitask._row_loss import RowLoss
 from skdg.multitask._solution import Solution
 
@@ -79,7 +79,11 @@ class _MultiTaskLinearSVM(_MultiTaskLinear):
         options = self.solver_options
         second = second_solver(self.solver, options)
         return partial(
-            solve, problem, solver=self.solver_, options=options, second=second
+            solve_quadratic_program,
+            problem,
+            solver=self.solver_,
+            options=options,
+            second=second,
         )
 
     def _after_fit(
