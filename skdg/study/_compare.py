@@ -15,6 +15,7 @@ from sklearn.base import clone
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from skdg.metrics._group_scores import rows_by_domain
+from skdg.study._errors import in_one_line
 from skdg.study._measures import Measure
 from skdg.study._methods import Method
 from skdg.study._preprocess import make_preprocessor
@@ -242,10 +243,7 @@ def _fit_and_score(method: Method, fold: _Fold, measure: Measure) -> Outcome:
             ]
             score = measure.function(fold.y_unseen, unseen)
         except Exception as error:  # any method may fail in any way; the others go on
-            reason = " ".join(str(error).split())
-            return Outcome(
-                method.name, fold.domain, error=f"{type(error).__name__}: {reason}"
-            )
+            return Outcome(method.name, fold.domain, error=in_one_line(error))
     return Outcome(
         method.name, fold.domain, float(np.mean(in_domain)), float(score), seconds
     )

@@ -1,6 +1,6 @@
 # Authors: The skdg developers
 # SPDX-License-Identifier: BSD-3-Clause
-"""What can go wrong before a study starts, told so that a person can act on it."""
+"""What can go wrong with a study, told so that a person can act on it."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -35,3 +35,8 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> StudyError:
         more = f" and {len(known) - 20} more" if len(known) > 20 else ""
         hint = f"There are: {', '.join(known[:20])}{more}."
     return StudyError(f"there is no {what} {name!r}. {hint}")
+
+
+def in_one_line(error: Exception) -> str:
+    """Return what an error says, for a cell of a table."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

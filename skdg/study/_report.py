@@ -33,7 +33,7 @@ from skdg.study._table import DomainTable
 _MAX_LISTED = 10
 
 
-class _Log:
+class _Unpadded:
     """A stream without the blanks with which rich fills lines up."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -52,7 +52,7 @@ def make_console(stream: TextIO) -> Console:
     if console.is_terminal:
         return console
     # A log has no width of its own, and 80 columns would break lines.
-    return Console(file=cast(TextIO, _Log(stream)), highlight=False, width=110)
+    return Console(file=cast(TextIO, _Unpadded(stream)), highlight=False, width=110)
 
 
 def describe(table: DomainTable, *, name_columns: bool = False) -> dict[str, str]:
@@ -79,7 +79,8 @@ def describe(table: DomainTable, *, name_columns: bool = False) -> dict[str, str
     n_rows = len(table.target)
     if table.task == "classification":
         classes = sorted(set(table.target))
-        shown = ", ".join(classes[:_MAX_LISTED]) + (", ..." * (len(classes) > 10))
+        more = ["..."] if len(classes) > _MAX_LISTED else []
+        shown = ", ".join([*classes[:_MAX_LISTED], *more])
         target = f"classification, {len(classes)} classes: {shown}"
     else:
         low, high = table.target.min(), table.target.max()

@@ -54,7 +54,7 @@ def study_progress(
         The callback for :func:`~skdg.study.run_study`.
     """
     if not console.is_terminal:
-        yield _Log(console, n_jobs)
+        yield _ProgressLog(console, n_jobs)
         return
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -83,7 +83,7 @@ def study_progress(
         yield advance
 
 
-class _Log:
+class _ProgressLog:
     """Lines of a log for the fits that are done."""
 
     def __init__(self, console: Console, n_jobs: int) -> None:

@@ -23,6 +23,7 @@ from skdg.metrics import GroupScorer
 from skdg.model_selection import DomainHoldout
 from skdg.model_selection._batched_fits import fit_alike
 from skdg.model_selection._batches import last_step
+from skdg.study._errors import in_one_line
 from skdg.study._fit import Fit, printed, seed_of
 from skdg.study._plan import Piece
 from skdg.study._store import write_json
@@ -188,8 +189,7 @@ def work(
                 row |= _scores(model, table, protocol.scoring, shared=shared)
                 row["seconds"] = seconds
             except Exception as error:  # any may fail in any way; the others go on
-                reason = " ".join(str(error).split())
-                row["error"] = f"{type(error).__name__}: {reason}"
+                row["error"] = in_one_line(error)
             # A worker that does not see the folder leaves it to the caller.
             if (protocol.folder / "fits").is_dir():
                 write_json(protocol.folder / "fits" / fit.file, row)

@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 import csv
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ import pytest
 
 import skdg.study._compare
 from skdg.study import main
+from skdg.study._report import describe
 
 
 @pytest.fixture
@@ -83,6 +86,20 @@ def test_classification_of_parquet(cli, mixed, tmp_path):
     assert list(cells) == ["LogisticRegression", "Dummy"]
     assert cells["Dummy"][:3] == ["0.500"] * 3
     assert float(cells["LogisticRegression"][1]) > 0.7
+
+
+@pytest.mark.parametrize(("n", "last"), [(10, "i, j"), (11, r"i, j, \.\.\.")])
+def test_no_more_than_ten_classes_are_named(n, last):
+    table = SimpleNamespace(
+        title="letters",
+        task="classification",
+        target_name="letter",
+        target=np.array(list("abcdefghijk"[:n])),
+        kinds={"size": "number"},
+        domain_name="hand",
+        domains=np.array(["left"] * n),
+    )
+    assert re.search(rf"{last}\)$", describe(table)["Target"])
 
 
 def test_methods_of_all_kinds_and_the_last_sentence(cli):
