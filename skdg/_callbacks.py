@@ -11,7 +11,12 @@ from typing import Any
 
 from sklearn.callback import CallbackSupportMixin
 
-__all__ = ["CallbackSupportMixin", "TrainingMonitor"]
+__all__ = ["CallbackSupportMixin", "TrainingMonitor", "has_callbacks"]
+
+
+def has_callbacks(estimator: Any) -> bool:
+    """Tell whether an estimator has callbacks, which want to follow its fit."""
+    return bool(getattr(estimator, "_skl_callbacks", []))
 
 
 class TrainingMonitor:
@@ -47,7 +52,7 @@ class TrainingMonitor:
         self._root = estimator._init_callback_context(max_subtasks=max_iter)
         self._root.call_on_fit_task_begin(**self._arguments)
         # A context per iteration costs more than a small training step.
-        self._listening = bool(getattr(estimator, "_skl_callbacks", []))
+        self._listening = has_callbacks(estimator)
 
     def iteration_ends(self) -> bool:
         """Tell the callbacks that an iteration ended; return True to stop."""

@@ -18,6 +18,7 @@ import torch
 from numpy.random import RandomState
 from sklearn.utils._param_validation import Interval
 
+from skdg._callbacks import has_callbacks
 from skdg._training.data import TrainingData
 from skdg._training.dense import DenseNetwork
 from skdg._training.device import few_threads
@@ -54,7 +55,7 @@ def why_alone(model: Any) -> str:
         return f"{name} has a module, which is trained by automatic differentiation"
     if model.warm_start:
         return f"{name} has warm_start=True"
-    if getattr(model, "_skl_callbacks", []):
+    if has_callbacks(model):
         return f"{name} has callbacks"
     return ""
 

@@ -22,6 +22,7 @@ from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params, _num_samples
 
+from skdg._callbacks import has_callbacks
 from skdg.exceptions import OrdinarySearchWarning
 from skdg.model_selection._batched_fits import fit_side_by_side
 
@@ -65,7 +66,7 @@ class BatchedSearch(BaseSearchCV):
             If candidates cannot be trained side by side. The message says why.
         """
         message = f"{type(self).__name__} fits some candidates one by one: "
-        if getattr(self, "_skl_callbacks", []):
+        if has_callbacks(self):
             message += "it has callbacks, which follow each fit."
             warnings.warn(message, OrdinarySearchWarning, stacklevel=3)
             return super().fit(X, y, **params)
