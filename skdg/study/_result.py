@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
+from skdg.study._frame import frame_of_fits
 from skdg.study._statistics import holm, mean_ranks, paired_test, standard_error
 
 if TYPE_CHECKING:
@@ -259,58 +260,4 @@ class StudyResult:
 
     def _table(self) -> "pd.DataFrame":
         """Return the frame, with positions to sort and group by."""
-        import pandas as pd
-
-        # For each domain, estimator, seed and candidate: scores of fits without it on
-        # each other domain that was left out at the same time.
-        pairs: dict[tuple, dict[int, float]] = {}
-        for fit, row in self._rows.items():
-            if len(fit.held_out) == 2:
-                (one, other), scores = fit.held_out, row["unseen"]
-                for test, judge, score in ((one, other, 1), (other, one, 0)):
-                    key = (test, fit.name, fit.seed, fit.candidate)
-                    pairs.setdefault(key, {})[judge] = scores[score]
-        records = []
-        for rule in self._rules:
-            for fit, row in self._rows.items():
-                if len(fit.held_out) == 2:
-                    continue
-                (test,) = fit.held_out
-                (unseen,) = row["unseen"]
-                key = (test, fit.name, fit.seed, fit.candidate)
-                if rule == "training-domain":
-                    validation = row["in_domain"]
-                elif rule == "oracle":
-                    validation = unseen
-                else:
-                    others = pairs[key]
-                    validation = float(np.mean([others[c] for c in sorted(others)]))
-                records.append(
-                    {
-                        "rule": rule,
-                        "estimator": fit.name,
-                        "domain": self._domains[test],
-                        "seed": fit.seed,
-                        "candidate": fit.candidate,
-                        "validation": validation,
-                        "in_domain": row["in_domain"],
-                        "unseen": unseen,
-                        "selected": False,
-                        "uses_test_domain": rule == "oracle",
-                        "seconds": row["seconds"],
-                        "parameters": ", ".join(
-                            f"{name}={value}"
-                            for name, value in row["parameters"].items()
-                        ),
-                        "error": row["error"],
-                        "_domain": test,
-                        "_estimator": self._estimators.index(fit.name),
-                        "_rule": self._rules.index(rule),
-                    }
-                )
-        order = ["_rule", "_estimator", "_domain", "seed", "candidate"]
-        frame = pd.DataFrame(records).sort_values(order, ignore_index=True)
-        for _, rows in frame.groupby(order[:4], sort=False)["validation"]:
-            if rows.notna().any():
-                frame.loc[rows.idxmax(), "selected"] = True
-        return frame
+        return frame_of_fits(self._rows, self._domains, self._estimators, self._rules)
