@@ -2,13 +2,26 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Penalties, with the schedules of their weights."""
 
+import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
+from skdg._training.batch import DomainBatch
 from skdg._training.optimizer import Optimizer
+
+
+def never(batch: DomainBatch) -> float:
+    """Let no weight divide the objective."""
+    return math.inf
+
+
+def one(batch: DomainBatch) -> float:
+    """Let weights above 1 divide the objective."""
+    return 1.0
 
 
 @dataclass(frozen=True)
@@ -33,9 +46,10 @@ class Penalty:
     reset_optimizer : bool, default=False
         Whether the optimizer forgets its moments when the weight changes.
 
-    rescale : bool, default=False
-        Whether the objective is divided by the weight where that exceeds 1, so that a
-        large weight means a small risk term and not a large step.
+    divided_above : callable, default=never
+        ``divided_above(batch)`` is a weight; where the weight exceeds it, the objective
+        is divided by the ratio of the two, so that a large weight means a small risk
+        term and not a large step. It may depend on the shapes of the batch alone.
 
     name : str, default="penalty"
         The name of the penalty in the history.
@@ -59,7 +73,7 @@ class Penalty:
     anneal_iters: Any = 0
     weight_before: Any = 0.0
     reset_optimizer: bool = False
-    rescale: bool = False
+    divided_above: Callable[[DomainBatch], float] = never
     name: str = "penalty"
     derivative: Callable | None = None
     of_moments: bool = False
@@ -78,19 +92,15 @@ class Penalty:
 
 
 def weights_and_scale(
-    penalties: Sequence[Penalty], iteration: int
+    penalties: Sequence[Penalty], batch: DomainBatch, iteration: int
 ) -> tuple[list[Any], Any]:
     """Return the penalties' weights, and the factor of the whole objective."""
     weights = [penalty.weight_at(iteration) for penalty in penalties]
-    largest: Any = 1.0
-    for weight, penalty in zip(weights, penalties, strict=True):
-        if not penalty.rescale:
-            continue
-        if isinstance(weight, np.ndarray):
-            largest = np.maximum(largest, weight)
-        else:
-            largest = max(largest, weight)
-    return weights, 1.0 / largest
+    ratios = (
+        weight / penalty.divided_above(batch)
+        for weight, penalty in zip(weights, penalties, strict=True)
+    )
+    return weights, 1.0 / reduce(np.maximum, ratios, 1.0)
 
 
 def phase_of(penalties: Sequence[Penalty], iteration: int) -> tuple[Hashable, ...]:

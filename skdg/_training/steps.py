@@ -26,6 +26,7 @@ from skdg._training.models import is_any, over_batch, over_values, per_model
 from skdg._training.optimizer import Optimizer
 from skdg._training.penalties import (
     Penalty,
+    one,
     phase_of,
     restart_if_due,
     weights_and_scale,
@@ -43,6 +44,7 @@ __all__ = [
     "Record",
     "RiskStep",
     "Step",
+    "one",
 ]
 
 
@@ -103,7 +105,7 @@ class RiskStep(Step):
         if not self._penalties:
             optimizer.apply(network.backward(shares * batch.residuals))
             return Record(batch.risks)
-        weights, scale = weights_and_scale(self._penalties, iteration)
+        weights, scale = weights_and_scale(self._penalties, batch, iteration)
         # The derivative is taken in these alone: how they depend on the parameters, and
         # the risks on the outputs, is known in closed form.
         leaves = tuple(
@@ -194,8 +196,8 @@ class GradientStep(Step):
             return _ERM.advance(network, rows, loss, optimizer, iteration)
         restart_if_due(self._penalties, optimizer, iteration)
         (penalty,) = self._penalties
-        (weight,), scale = weights_and_scale(self._penalties, iteration)
         batch = network.forward(rows, loss)
+        (weight,), scale = weights_and_scale(self._penalties, batch, iteration)
         gradients = network.domain_gradients(batch)
         direction = gradients.mean(-2)
         value, directions = _value_and_derivative(penalty, gradients)

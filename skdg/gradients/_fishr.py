@@ -36,6 +36,12 @@ def head_gradient_variances(batch: DomainBatch) -> Tensor:
     return torch.cat([(mean_square - mean.square()).flatten(1), of_offsets], 1)
 
 
+def n_summed(batch: DomainBatch) -> int:
+    """Return the number of variances: domains times parameters of the last layer."""
+    n_hidden, n_outputs = batch.head.shape[-2:]
+    return batch.rows.n_domains * (n_hidden + 1) * n_outputs
+
+
 class FishrPenalty:
     """Spread over domains of the gradients' variances, or of running averages of them.
 
@@ -86,15 +92,17 @@ class _Fishr(PenalizedEstimator):
        \|^2,
 
     the mean over domains and parameters, with the variance of the population, in closed
-    form. The weight is 0 before `penalty_anneal_iters`; the objective, with the L2
-    penalty, is divided by the weight where that exceeds 1 (not so in DomainBed).
+    form. The weight is 0 before `penalty_anneal_iters`. The objective, with the L2
+    penalty, is divided by lambda / (S P), the weight of the plain sum, where that
+    exceeds 1 (not so in DomainBed).
 
     A running average ``v <- ema * past + (1 - ema) * v`` starts at the first batch's
     variances; its past is held fixed, so that the gradient is (1 - ema) times that
     without it. DomainBed's average lacks this factor: it grows to 1 / (1 - ema) times
     the variance, and the penalty to the square of that (400 at its 0.95). Its weight of
-    1000 at ema = 0.95 is 400 000 here. The authors' Colored MNIST code has no average,
-    a sum instead of both means, and a weight of 1 before annealing.
+    1000 at ema = 0.95 is 400 000 here. The authors' Colored MNIST code has no average
+    and the plain sum, of weight lambda / (S P), which is divided as here; before
+    annealing it has the weight 1.
 
     References
     ----------
@@ -111,7 +119,7 @@ class _Fishr(PenalizedEstimator):
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
         penalty = FishrPenalty(number(self.ema))
-        return RiskStep(self._annealed(penalty, weight_before=0.0, rescale=True))
+        return RiskStep(self._annealed(penalty, 0.0, divided_above=n_summed))
 
 
 @estimator

@@ -13,7 +13,7 @@ from skdg._dataclass import estimator
 from skdg._training.classification import NetworkClassifier
 from skdg._training.models import number
 from skdg._training.regression import NetworkRegressor
-from skdg._training.steps import Penalty, RiskStep, Step
+from skdg._training.steps import Penalty, RiskStep, Step, one
 from skdg.invariance._bottleneck import Bottleneck, within_domain_variance
 from skdg.invariance._irm import irm_penalty
 
@@ -72,7 +72,7 @@ class _IBIRM(Bottleneck):
             of_moments=True,
         )
         return RiskStep(
-            self._annealed(irm_penalty, before, rescale=True, of_moments=True),
+            self._annealed(irm_penalty, before, divided_above=one, of_moments=True),
             bottleneck,
         )
 

@@ -15,7 +15,7 @@ from skdg._training.batch import DomainBatch
 from skdg._training.classification import NetworkClassifier
 from skdg._training.penalized import PenalizedEstimator
 from skdg._training.regression import NetworkRegressor
-from skdg._training.steps import RiskStep, Step
+from skdg._training.steps import RiskStep, Step, one
 
 
 def irm_penalty(
@@ -108,7 +108,7 @@ class _IRM(PenalizedEstimator):
         before = np.minimum(1.0, self.penalty_weight)
         of_moments = self.penalty_estimate == "squared"
         return RiskStep(
-            self._annealed(penalty, before, rescale=True, of_moments=of_moments)
+            self._annealed(penalty, before, divided_above=one, of_moments=of_moments)
         )
 
 

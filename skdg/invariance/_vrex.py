@@ -10,7 +10,7 @@ from skdg._training.batch import DomainBatch
 from skdg._training.classification import NetworkClassifier
 from skdg._training.penalized import PenalizedEstimator
 from skdg._training.regression import NetworkRegressor
-from skdg._training.steps import RiskStep, Step
+from skdg._training.steps import RiskStep, Step, one
 
 
 def risk_variance(batch: DomainBatch) -> Tensor:
@@ -54,7 +54,7 @@ class _VREx(PenalizedEstimator):
     def _make_step(self, random_state: np.random.RandomState) -> Step:
         before = np.minimum(1.0, self.penalty_weight)
         return RiskStep(
-            self._annealed(risk_variance, before, rescale=True, of_moments=True)
+            self._annealed(risk_variance, before, divided_above=one, of_moments=True)
         )
 
 

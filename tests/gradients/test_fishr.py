@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from torch.func import functional_call, grad, vmap
 
 from skdg._training.batch import DomainBatch
@@ -10,6 +11,7 @@ from skdg._training.dense import DenseNetwork
 from skdg._training.losses import CROSS_ENTROPY, LOG_LOSS, SQUARED_ERROR
 from skdg._training.optimizer import Optimizer
 from skdg._training.rows import DomainRows
+from skdg._training.together import fit_models
 from skdg.gradients import FishrClassifier, FishrRegressor
 from skdg.gradients._fishr import FishrPenalty, head_gradient_variances
 
@@ -149,7 +151,8 @@ def test_one_domain_has_no_spread(ema):
         assert float(penalty(make_batch("binary", (9,), seed)[0])) == 0.0
 
 
-@pytest.mark.parametrize("weight", [0.4, 30.0])
+# Three domains and six parameters of the last layer: above 18 the objective is divided.
+@pytest.mark.parametrize("weight", [0.4, 17.0, 30.0, 700.0])
 @pytest.mark.parametrize("iteration", [1, 2])
 def test_step_follows_the_gradient_of_the_stated_objective(weight, iteration):
     batch, _ = make_batch("binary", (7, 3, 12))
@@ -173,7 +176,7 @@ def test_step_follows_the_gradient_of_the_stated_objective(weight, iteration):
     v = torch.stack(variances)
     in_force = weight if iteration >= 2 else 0.0
     objective = torch.stack(risks).mean() + in_force * ((v - v.mean(0)) ** 2).mean()
-    (expected,) = torch.autograd.grad(objective / max(1.0, in_force), flat)
+    (expected,) = torch.autograd.grad(objective / max(1.0, in_force / 18), flat)
     network = DenseNetwork((4, 5, 1), "tanh", flat.detach().clone())
     model = FishrClassifier(penalty_weight=weight, penalty_anneal_iters=2)
     model._make_step(np.random.RandomState(0)).advance(
@@ -181,6 +184,89 @@ def test_step_follows_the_gradient_of_the_stated_objective(weight, iteration):
     )
     found = flat.detach() - network.parameters
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-13)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.02])
+@pytest.mark.parametrize("weight", [0.3, 40.0])
+@pytest.mark.parametrize("anneal_iters", [0, 4])
+def test_training_follows_the_loop_of_the_sum_with_adam(anneal_iters, weight, alpha):
+    # As the authors write it: sums over domains and parameters, gradients of single
+    # rows, the whole loss divided by the weight. Adam sees the sizes of gradients
+    # where the weight changes, and where they are small.
+    sizes, rng = (9, 9), np.random.default_rng(3)
+    X, y = rng.normal(size=(18, 3)), rng.integers(0, 2, 18)
+    groups = np.repeat([0, 1], sizes)
+    options = {
+        **{"hidden_layer_sizes": (4,), "activation": "tanh", "batch_size": None},
+        **{"learning_rate": "constant", "random_state": 0},
+    }
+    start = FishrClassifier(max_iter=1, learning_rate_init=1e-300, **options)
+    start.fit(X, y, groups=groups)
+    module = torch.nn.Sequential(
+        torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1)
+    ).double()
+    for layer, coef, intercept in zip(
+        module[::2], start.coefs_, start.intercepts_, strict=True
+    ):
+        layer.weight.data = torch.tensor(coef.T)
+        layer.bias.data = torch.tensor(intercept)
+    adam = torch.optim.Adam(module.parameters(), 0.01)
+    inputs, targets = torch.tensor(X), torch.tensor(y).double()[:, None]
+    for iteration in range(9):
+        risks, variances = [], []
+        for own, target in zip(inputs.split(sizes), targets.split(sizes), strict=True):
+            losses = torch.nn.functional.binary_cross_entropy_with_logits(
+                module(own), target, reduction="none"
+            )
+            slopes = [
+                torch.cat(
+                    [
+                        part.flatten()
+                        for part in torch.autograd.grad(
+                            loss, tuple(module[2].parameters()), create_graph=True
+                        )
+                    ]
+                )
+                for loss in losses.flatten()
+            ]
+            risks.append(losses.mean())
+            variances.append(torch.stack(slopes).var(0, correction=0))
+        v = torch.stack(variances)
+        in_force = weight if iteration >= anneal_iters else 0.0
+        loss = torch.stack(risks).mean() + in_force * (v - v.mean(0)).pow(2).sum()
+        loss = loss + alpha / 2 * sum(
+            layer.weight.square().sum() for layer in module[::2]
+        )
+        loss = loss / max(1.0, in_force)
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+    model = FishrClassifier(
+        penalty_weight=2 * 5 * weight,
+        penalty_anneal_iters=anneal_iters,
+        learning_rate_init=0.01,
+        alpha=alpha,
+        max_iter=9,
+        **options,
+    ).fit(X, y, groups=groups)
+    for layer, coef in zip(module[::2], model.coefs_, strict=True):
+        found = layer.weight.detach().numpy().T
+        np.testing.assert_allclose(coef, found, rtol=1e-7)
+
+
+def test_side_by_side_each_model_is_divided_by_its_own_weight():
+    rng = np.random.default_rng(4)
+    X, y, groups = rng.normal(size=(24, 3)), np.arange(24) % 2, np.arange(24) // 12
+    base = FishrClassifier(
+        hidden_layer_sizes=(4,), optimizer="sgd", max_iter=10, random_state=0
+    )
+    weights = [1.0, 9.0, 11.0, 500.0]
+    models = [clone(base).set_params(penalty_weight=weight) for weight in weights]
+    data = models[0]._validate(X, y, None, *models[0]._encode_domains(X, groups))
+    assert fit_models(models, [data] * 4) == [None] * 4
+    for model in models:
+        alone = clone(model).fit(X, y, groups=groups)
+        np.testing.assert_allclose(model.coefs_[0], alone.coefs_[0], rtol=1e-9)
 
 
 def test_a_large_weight_brings_variances_together():

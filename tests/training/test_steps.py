@@ -1,10 +1,17 @@
 # Authors: The skdg developers
 # SPDX-License-Identifier: BSD-3-Clause
+import numpy as np
 import pytest
 import torch
 
 from skdg._training.dense import DenseNetwork
-from skdg._training.steps import DirectionStep, GradientStep, Penalty, RiskStep
+from skdg._training.steps import (
+    DirectionStep,
+    GradientStep,
+    Penalty,
+    RiskStep,
+    one,
+)
 
 # Penalties of the one thing and of the other, in the terms of a `DomainBatch`, and once
 # more as functions of plain tensors.
@@ -236,23 +243,26 @@ def test_optimizer_restarts_once_where_the_weight_changes(
 
 
 @pytest.mark.parametrize(
-    ("weights", "rescaled", "scale"),
+    ("weights", "limits", "scale"),
     [
-        ((0.3, 0.2), (True, True), 1.0),
-        ((8.0, 0.2), (True, True), 1 / 8),
-        ((8.0, 0.2), (False, True), 1.0),
-        ((8.0, 4.0), (True, True), 1 / 8),
-        ((8.0, 4.0), (False, True), 1 / 4),
+        ((0.3, 0.2), (1, 1), 1.0),
+        ((8.0, 0.2), (1, 1), 1 / 8),
+        ((8.0, 0.2), (np.inf, 1), 1.0),
+        ((8.0, 4.0), (1, 1), 1 / 8),
+        ((8.0, 4.0), (np.inf, 1), 1 / 4),
+        ((8.0, 4.0), (4, 1), 1 / 4),
+        ((8.0, 4.0), (4, 0.5), 1 / 8),
+        ((8.0, 4.0), (9, 5), 1.0),
     ],
 )
-def test_rescale_divides_the_objective(
-    make_setting, recorder, weights, rescaled, scale
+def test_large_weights_divide_the_objective(
+    make_setting, recorder, weights, limits, scale
 ):
     setting = make_setting()
     names = ["features", "outputs"]
     penalties = [
-        Penalty(PENALTIES[name][0], weight, rescale=rescale)
-        for name, weight, rescale in zip(names, weights, rescaled, strict=True)
+        Penalty(PENALTIES[name][0], weight, divided_above=lambda batch, at=limit: at)
+        for name, weight, limit in zip(names, weights, limits, strict=True)
     ]
     record = setting.advance(RiskStep(*penalties), recorder)
     own = [PENALTIES[name][1] for name in names]
@@ -269,10 +279,10 @@ def test_rescale_divides_the_objective(
     assert_equal(record.penalties, values)
 
 
-def test_rescale_follows_the_weight_of_the_iteration(make_setting, recorder):
+def test_division_follows_the_weight_of_the_iteration(make_setting, recorder):
     setting = make_setting()
     function = PENALTIES["features"][0]
-    step = RiskStep(Penalty(function, 10.0, 2, weight_before=1.0, rescale=True))
+    step = RiskStep(Penalty(function, 10.0, 2, weight_before=1.0, divided_above=one))
     for iteration in range(4):
         setting.advance(step, recorder, iteration)
     assert recorder.scales == [1.0, 1.0, 0.1, 0.1]
@@ -309,7 +319,7 @@ def test_gradient_step_is_exact(make_setting, recorder, task, activation, hidden
 def test_gradient_step_follows_its_schedule(make_setting, recorder):
     setting = make_setting()
     penalty = GRADIENT_PENALTIES["spread"]
-    step = GradientStep(Penalty(penalty, 4.0, 1, weight_before=0.5, rescale=True))
+    step = GradientStep(Penalty(penalty, 4.0, 1, weight_before=0.5, divided_above=one))
     gradients = setting.plain.gradients(setting.flat, setting.rows, create_graph=True)
     risks = setting.plain.risks(setting.flat, setting.rows)
     for iteration, (weight, scale) in enumerate([(0.5, 1.0), (4.0, 0.25)]):
