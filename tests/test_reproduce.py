@@ -85,6 +85,43 @@ def test_a_line_has_mean_deviation_and_what_was_published(toy):
     assert b == ("one", "B", 3, [("11.0 ± 1.0", ""), ("0.5 ± 0", "")])
 
 
+def test_jobs_that_run_at_once_differ_in_their_seeds_alone(toy):
+    batches = []
+
+    def run_together(jobs, options):
+        batches.append(jobs)
+        return [toy.run(job, options) for job in jobs]
+
+    list(_driver.run("toy", QUICK))
+    one_by_one = _driver.read("toy", "quick")
+    toy.N_TOGETHER, toy.run_together = 2, run_together
+    steps = list(_driver.run("toy", QUICK))
+    a, b = ([Job("one", method, seed) for seed in range(3)] for method in "AB")
+    assert batches == [a[:2], b[:2], a[2:], b[2:]]
+    assert [step[:2] for step in steps] == [(2, 6), (4, 6), (5, 6), (6, 6)]
+    assert _driver.read("toy", "quick") == one_by_one
+
+
+@pytest.mark.parametrize("name", [n for n in EXPERIMENTS if n != "school"])
+def test_networks_are_trained_on_the_device_of_the_command_line(name):
+    # The device is refused by the first network that is to be trained there.
+    module = _driver.load(name)
+    methods = ("ERM", "IRM")
+    job = next(job for job in module.jobs("quick") if job.method in methods)
+    elsewhere = Options("quick", device="no device")
+    with pytest.raises(ValueError, match="no device"):
+        _driver.measures_of(module, [job], elsewhere)
+
+
+def test_draws_beside_others_are_those_by_themselves():
+    module = _driver.load("irm-sem")
+    jobs = [Job("FEU", "IRM", seed) for seed in range(3)]
+    together = module.run_together(jobs, QUICK)
+    for job, ours in zip(jobs, together, strict=True):
+        (alone,) = module.run_together([job], QUICK)
+        assert ours == pytest.approx(alone, rel=1e-5)
+
+
 def test_an_unknown_experiment_is_refused_by_name(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["reproduce", "colored-mnits"])
     with pytest.raises(SystemExit):
@@ -132,7 +169,9 @@ def test_another_seed_gives_other_numbers(name, options):
     other = next(
         job for job in module.jobs("quick")[1:] if job == first._replace(seed=job.seed)
     )
-    ours, theirs, again = (module.run(job, options) for job in (first, other, first))
+    (ours,), (theirs,), (again,) = (
+        _driver.measures_of(module, [job], options) for job in (first, other, first)
+    )
     assert set(ours) <= set(module.MEASURES)
     assert all(np.isfinite(list(ours.values())))
     assert ours == again

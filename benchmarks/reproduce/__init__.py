@@ -9,6 +9,9 @@ An experiment is a module of this package, named in `EXPERIMENTS`, with
 * ``jobs(scale)``: the list of `Job`, "quick" or "paper";
 * ``run(job, options)``: fits and returns the measures of one job, by name. It must
   depend on nothing else, so that jobs can be run one by one and in any order;
+* in its place, for fits side by side, ``N_TOGETHER`` and ``run_together(jobs,
+  options)``, which returns the measures of at most so many jobs that differ in their
+  seeds alone. They depend on each other by rounding only;
 * ``PUBLISHED``: ``{(setting, method): {measure: (mean, deviation or None)}}``;
 * ``HEADLINES`` and ``HEADLINE_MEASURES``: pairs (setting, method), and their measures,
   that the README shows;

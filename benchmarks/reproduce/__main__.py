@@ -55,12 +55,15 @@ def main() -> None:
     parser.add_argument("--readme", action="store_true", help="run nothing, write it")
     parser.add_argument("--mnist", type=Path, help="a local file instead of a download")
     parser.add_argument("--school", type=Path, help="the school data, which are needed")
+    parser.add_argument("--device", default="cpu", help="where networks are trained")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.experiments if name not in EXPERIMENTS]
     if unknown:
         names = ", ".join(EXPERIMENTS)
         parser.error(f"no experiment is called {unknown[0]!r}; there are: {names}")
-    options = Options(arguments.scale, arguments.mnist, arguments.school)
+    options = Options(
+        arguments.scale, arguments.mnist, arguments.school, arguments.device
+    )
     if arguments.readme:
         README.write_text(
             with_evidence(README.read_text(encoding="utf-8")), encoding="utf-8"

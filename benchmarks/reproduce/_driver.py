@@ -54,14 +54,19 @@ class Options(NamedTuple):
 
     mnist, school : Path or None
         Files with data that do not come with skdg.
+
+    device : str, default="cpu"
+        Where networks are trained, as the estimators of skdg have it.
     """
 
     scale: str
     mnist: Path | None = None
     school: Path | None = None
+    device: str = "cpu"
 
 
-Values = dict[Job, dict[str, float]]
+Measures = dict[str, float]
+Values = dict[Job, Measures]
 
 
 def load(name: str) -> ModuleType:
@@ -74,13 +79,16 @@ def results_file(name: str, scale: str) -> Path:
     return RESULTS / f"{name.replace('-', '_')}_{scale}.csv"
 
 
-def made_with() -> str:
-    """Say which releases made a result."""
-    return (
+def made_with(device: str) -> str:
+    """Say which releases made a result, and on what device."""
+    releases = (
         f"skdg {skdg.__version__}, Python {platform.python_version()}, "
         f"numpy {np.__version__}, scikit-learn {sklearn.__version__}, "
         f"torch {torch.__version__}"
     )
+    if torch.device(device).type != "cuda":
+        return releases
+    return f"{releases}, {torch.cuda.get_device_name(device)}"
 
 
 def read(name: str, scale: str) -> Values:
@@ -126,28 +134,57 @@ def run(
     file = results_file(name, options.scale)
     wanted = module.jobs(options.scale)
     known = read(name, options.scale) if resume else {}
-    left = [job for job in wanted if job not in known]
+    batches = together([job for job in wanted if job not in known], module)
     file.parent.mkdir(exist_ok=True)
     if not known:
         file.write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
+    releases = made_with(options.device)
     parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
-    finished = parallel(joblib.delayed(_run_one)(name, job, options) for job in left)
-    for done, (job, measures, seconds) in enumerate(finished, len(wanted) - len(left)):
+    finished = parallel(joblib.delayed(_run)(name, jobs, options) for jobs in batches)
+    done = len(wanted) - sum(map(len, batches))
+    for jobs, measures, seconds in finished:
         with file.open("a", newline="", encoding="utf-8") as lines:
             writer = csv.writer(lines, lineterminator="\n")
-            for measure, value in measures.items():
-                cells = (measure, f"{value:.6g}", f"{seconds:.2f}", made_with())
-                writer.writerow((*job, *cells))
-        yield done + 1, len(wanted), job
+            for job, own in zip(jobs, measures, strict=True):
+                for measure, value in own.items():
+                    cells = (measure, f"{value:.6g}", f"{seconds:.2f}", releases)
+                    writer.writerow((*job, *cells))
+        done += len(jobs)
+        yield done, len(wanted), jobs[-1]
     _sort(file, wanted)
 
 
-def _run_one(name: str, job: Job, options: Options) -> tuple[Job, dict, float]:
-    """Run a job in a process of one thread."""
+def together(jobs: list[Job], module: ModuleType) -> list[list[Job]]:
+    """Put jobs together that run at once: they differ in their seeds alone."""
+    size = getattr(module, "N_TOGETHER", 1)
+    alike = defaultdict(list)
+    for job in jobs:
+        alike[job.setting, job.method].append(job)
+    batches = [
+        own[first : first + size]
+        for own in alike.values()
+        for first in range(0, len(own), size)
+    ]
+    return sorted(batches, key=lambda batch: jobs.index(batch[0]))
+
+
+def measures_of(
+    module: ModuleType, jobs: list[Job], options: Options
+) -> list[Measures]:
+    """Run jobs, side by side if the experiment can."""
+    if hasattr(module, "N_TOGETHER"):
+        return module.run_together(jobs, options)
+    return [module.run(job, options) for job in jobs]
+
+
+def _run(
+    name: str, jobs: list[Job], options: Options
+) -> tuple[list[Job], list[Measures], float]:
+    """Run jobs in a process of one thread; return also the seconds for each."""
     torch.set_num_threads(1)
     began = time.perf_counter()
-    measures = load(name).run(job, options)
-    return job, measures, time.perf_counter() - began
+    measures = measures_of(load(name), jobs, options)
+    return jobs, measures, (time.perf_counter() - began) / len(jobs)
 
 
 def _sort(file: Path, wanted: list[Job]) -> None:

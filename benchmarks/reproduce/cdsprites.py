@@ -92,7 +92,7 @@ def draw(n_domains: int, n_images: int, gray: bool, seed: int) -> tuple:
     return X[seen], y[seen], groups[seen], X_test[unseen], y_test[unseen]
 
 
-def make_model(method: str, max_iter: int, seed: int) -> BaseEstimator:
+def make_model(method: str, max_iter: int, seed: int, device: str) -> BaseEstimator:
     """Return a method with the network and the minibatches of this experiment."""
     return clone(METHODS[method]).set_params(
         module=small_convnet,
@@ -100,6 +100,7 @@ def make_model(method: str, max_iter: int, seed: int) -> BaseEstimator:
         batch_size=ROWS,
         max_iter=max_iter,
         random_state=seed,
+        device=device,
     )
 
 
@@ -110,7 +111,7 @@ def run(job: Job, options: Options) -> dict[str, float]:
     X, y, groups, X_test, y_test = draw(
         n_domains, n_images, job.method == "ERM, gray", job.seed
     )
-    model = make_model(job.method, n_batches // n_domains, job.seed)
+    model = make_model(job.method, n_batches // n_domains, job.seed, options.device)
     if job.method == "ERM, small batches":
         rows = max(1, ROWS // n_domains)
         model.set_params(

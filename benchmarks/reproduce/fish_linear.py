@@ -126,6 +126,7 @@ def run(job: Job, options: Options) -> dict[str, float]:
         **SHARED | FOLLOWED.get(job.method, {}),
         max_iter=int(job.setting.split()[0]),
         random_state=job.seed,
+        device=options.device,
     )
     model.fit(X[rows], y[rows], groups=groups[rows])
     return {

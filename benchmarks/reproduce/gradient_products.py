@@ -73,16 +73,18 @@ def colored_digits(seed: int) -> tuple:
 
 
 def course(
-    setting: str, method: str, scale: str, seed: int
+    setting: str, method: str, seed: int, options: Options
 ) -> tuple[list[int], list[float], float]:
     """Train a model; return iterations, cosines, and the accuracy on test rows."""
     if setting == "colored digits":
         X, y, groups, X_test, y_test = colored_digits(seed)
-        model = clone(DIGITS[method]).set_params(random_state=seed)
+        model = clone(DIGITS[method]).set_params(
+            random_state=seed, device=options.device
+        )
     else:
-        n_images, n_batches = cdsprites.SIZES[scale]
+        n_images, n_batches = cdsprites.SIZES[options.scale]
         X, y, groups, X_test, y_test = cdsprites.draw(15, n_images, False, seed)
-        model = cdsprites.make_model(method, n_batches // 15, seed)
+        model = cdsprites.make_model(method, n_batches // 15, seed, options.device)
     monitor = GradientAlignmentMonitor(every=model.max_iter // N_POINTS)
     model.set_callbacks(monitor).fit(X, y, groups=groups)
     accuracy = 100.0 * model.score(X_test, y_test)
@@ -91,6 +93,6 @@ def course(
 
 def run(job: Job, options: Options) -> dict[str, float]:
     """Return the mean cosines of one model, and how well it predicts."""
-    _, cosines, accuracy = course(job.setting, job.method, options.scale, job.seed)
+    _, cosines, accuracy = course(job.setting, job.method, job.seed, options)
     early, late = (part.mean() for part in np.split(np.array(cosines), [6]))
     return {"early": float(early), "late": float(late), "test": accuracy}

@@ -40,19 +40,22 @@ published linear form, with a matrix under a vector of ones, asks ten equations;
 random starts Adam does not get to its solutions. Fits to bootstrap samples scatter
 around the solution without noise, and the tail of their center is shorter.
 
-The published numbers are means over 200 repetitions.
+The published numbers are means over 200 repetitions. Repetitions are splits of one
+batched search, and train side by side.
 """
 
 import warnings
 
 import numpy as np
+from sklearn import config_context
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_squared_error
 from sklearn.utils import resample
 
-from benchmarks.reproduce._driver import Job, Options
+from benchmarks.reproduce._driver import Job, Measures, Options
 from skdg import InvariantCausalPrediction, IRMRegressor
 from skdg.datasets import irm_sem_errors, make_irm_sem
+from skdg.model_selection import BatchedGridSearchCV
 
 TITLE = "Structural equation models: errors of coefficients"
 SOURCE = "Arjovsky, Bottou, Gulrajani and Lopez-Paz (2019), Figure 3"
@@ -65,6 +68,8 @@ N_BOOTSTRAP = 16
 SCALE = 1000.0
 FIRST_SEED = 1000
 N_REPETITIONS = {"quick": 20, "paper": 200}
+# Repetitions whose fits are made side by side.
+N_TOGETHER = 40
 
 _MEANS = {
     "FOU": {
@@ -110,18 +115,100 @@ HEADLINES = [(s, m) for s in ("FEU", "FOU") for m in (*_MEANS[s], "IRM, bootstra
 HEADLINE_MEASURES = list(MEASURES)
 
 
-def make_irm(weight, n_before=150, n_iterations=1500):
-    return IRMRegressor(
+def least_squares(tables, device):
+    return [LinearRegression(fit_intercept=False).fit(X, y).coef_ for X, y, _ in tables]
+
+
+def icp(tables, device):
+    model = InvariantCausalPrediction(fit_intercept=False)
+    with warnings.catch_warnings():
+        # That no set is accepted; the error shows it.
+        warnings.simplefilter("ignore", UserWarning)
+        return [model.fit(*table).coef_ for table in tables]
+
+
+def irm(tables, device):
+    return irm_coefs(tables, [WEIGHT], (150, 1500), device)[:, 0]
+
+
+def irm_selected(tables, device):
+    seen = [
+        [part[groups != np.unique(groups)[-1]] for part in (X, y, groups)]
+        for X, y, groups in tables
+    ]
+    chosen = []
+    for coefs, table in zip(
+        irm_coefs(seen, WEIGHTS, (150, 1500), device), tables, strict=True
+    ):
+        X, y, groups = table
+        third = groups == np.unique(groups)[-1]
+        errors = [mean_squared_error(y[third], X[third] @ coef) for coef in coefs]
+        chosen.append(coefs[int(np.argmin(errors))])
+    return chosen
+
+
+def irm_bootstrapped(tables, device):
+    samples = [
+        resample(*table, stratify=table[-1], random_state=sample)
+        for table in tables
+        for sample in range(N_BOOTSTRAP)
+    ]
+    coefs = irm_coefs(samples, [BOOTSTRAP_WEIGHT], (100, 800), device)
+    return [geometric_median(own) for own in np.split(coefs[:, 0], len(tables))]
+
+
+def irm_coefs(tables, weights, n_iterations, device):
+    """Return coefficients for each table and weight; all fits are made side by side."""
+    prepared = [prepare(X, y) for X, y, _ in tables]
+    X, y, groups = (
+        np.concatenate(parts)
+        for parts in (
+            [own[0] for own in prepared],
+            [own[1] for own in prepared],
+            [table[-1] for table in tables],
+        )
+    )
+    rows = np.split(
+        np.arange(len(X)), np.cumsum([len(own[0]) for own in prepared])[:-1]
+    )
+    n_before, max_iter = n_iterations
+    model = IRMRegressor(
         hidden_layer_sizes=(),
-        penalty_weight=weight,
         # Nearly least squares first: from 0 the weight would not find its way out.
         penalty_anneal_iters=n_before,
         alpha=0.0,
         normalize_y=False,
         learning_rate_init=0.1 / SCALE,
         batch_size=None,
-        max_iter=n_iterations,
+        max_iter=max_iter,
+        device=device,
     )
+    # A split is a table; its score is what was found.
+    search = BatchedGridSearchCV(
+        model,
+        {"penalty_weight": weights},
+        cv=[(own, own) for own in rows],
+        scoring=coefficients,
+        refit=False,
+        error_score="raise",
+    )
+    with config_context(enable_metadata_routing=True):
+        found = search.fit(X, y, groups=groups).cv_results_
+    return np.array(
+        [
+            [
+                back
+                @ [found[f"split{split}_test_{k}"][number] for k in range(len(back))]
+                for number in range(len(weights))
+            ]
+            for split, (*_, back) in enumerate(prepared)
+        ]
+    )
+
+
+def coefficients(model, X, y):
+    """Return the coefficients by number, in the form of scores."""
+    return {str(number): value for number, value in enumerate(model.coef_)}
 
 
 def prepare(X, y):
@@ -129,41 +216,6 @@ def prepare(X, y):
     to_new = SCALE * np.linalg.inv(np.linalg.qr(X, mode="r") / np.sqrt(len(X)))
     unit = np.sqrt(np.mean(y**2))
     return X @ to_new, y / unit, to_new * unit
-
-
-def least_squares(X, y, groups):
-    return LinearRegression(fit_intercept=False).fit(X, y).coef_
-
-
-def icp(X, y, groups):
-    with warnings.catch_warnings():
-        # That no set is accepted; the error shows it.
-        warnings.simplefilter("ignore", UserWarning)
-        return InvariantCausalPrediction(fit_intercept=False).fit(X, y, groups).coef_
-
-
-def irm(X, y, groups, weight=WEIGHT, n_iterations=(150, 1500)):
-    X, y, back = prepare(X, y)
-    return back @ make_irm(weight, *n_iterations).fit(X, y, groups=groups).coef_
-
-
-def irm_selected(X, y, groups):
-    X, y, back = prepare(X, y)
-    third = groups == np.unique(groups)[-1]
-    models = [
-        make_irm(weight).fit(X[~third], y[~third], groups=groups[~third])
-        for weight in WEIGHTS
-    ]
-    errors = [mean_squared_error(y[third], m.predict(X[third])) for m in models]
-    return back @ models[int(np.argmin(errors))].coef_
-
-
-def irm_bootstrapped(X, y, groups):
-    coefs = []
-    for sample in range(N_BOOTSTRAP):
-        drawn = resample(X, y, groups, stratify=groups, random_state=sample)
-        coefs.append(irm(*drawn, weight=BOOTSTRAP_WEIGHT, n_iterations=(100, 800)))
-    return geometric_median(np.array(coefs))
 
 
 def geometric_median(points):
@@ -191,11 +243,15 @@ def jobs(scale: str) -> list[Job]:
     return [Job(s, m, seed) for s in _MEANS for m in methods for seed in seeds]
 
 
-def run(job: Job, options: Options) -> dict[str, float]:
-    """Return both errors of one draw."""
-    X, y, groups, coef, unscramble = make_irm_sem(
-        job.setting, return_coef=True, random_state=job.seed
-    )
-    estimate = METHODS[job.method](X, y, groups)
-    causal, non_causal = irm_sem_errors(estimate, coef, unscramble)
-    return {"causal": causal, "non_causal": non_causal}
+def run_together(jobs: list[Job], options: Options) -> list[Measures]:
+    """Return both errors of each draw."""
+    drawn = [
+        make_irm_sem(job.setting, return_coef=True, random_state=job.seed)
+        for job in jobs
+    ]
+    found = METHODS[jobs[0].method]([own[:3] for own in drawn], options.device)
+    errors = [
+        irm_sem_errors(coef, *truth)
+        for coef, (_, _, _, *truth) in zip(found, drawn, strict=True)
+    ]
+    return [dict(zip(MEASURES, own, strict=True)) for own in errors]

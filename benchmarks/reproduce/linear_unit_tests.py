@@ -56,20 +56,26 @@ The published experiments have 10 000 rows per domain and 50 data seeds. At scal
 """
 
 import warnings
-from collections.abc import Callable
 from functools import partial
 from itertools import product
 from typing import Any
 
 import numpy as np
+from sklearn import config_context
 from sklearn.decomposition import PCA
-from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-import skdg
 from benchmarks.reproduce._driver import Job, Options
+from benchmarks.reproduce._unit_test_methods import (
+    NETWORKS,
+    SOLVED,
+    SPECIAL,
+    draws,
+    estimator,
+)
 from skdg.datasets import make_linear_unit_test
+from skdg.model_selection import BatchedGridSearchCV
 
 TITLE = "Linear Unit-Tests: error on the test rows (mean square, or share of rows)"
 SOURCE = "Aubin, Slowik, Arjovsky, Bottou and Lopez-Paz (2021), Table 1 and code"
@@ -109,126 +115,14 @@ HEADLINES = [
 ]
 HEADLINE_MEASURES = ["selected"]
 
-Draw = Callable[[np.random.Generator], dict[str, Any]]
-
-
-def log_uniform(**ranges: tuple[float, float]) -> Draw:
-    """Return a function that draws each parameter as 10^u, with u uniform."""
-    return lambda rng: {name: 10.0 ** rng.uniform(*r) for name, r in ranges.items()}
-
-
-def uniform(**ranges: tuple[float, float]) -> Draw:
-    """Return a function that draws each parameter uniformly."""
-    return lambda rng: {name: rng.uniform(*r) for name, r in ranges.items()}
-
-
-# What is particular to a method: the ranges of the paper where it has the method, and
-# otherwise one or two powers of ten around the default.
-NETWORKS: dict[str, Draw] = {
-    "ERM": log_uniform(),
-    "IRM": log_uniform(penalty_weight=(0, 4)),
-    "VREx": log_uniform(penalty_weight=(-1, 3)),
-    "IBERM": log_uniform(penalty_weight=(-2, 1)),
-    "IBIRM": log_uniform(penalty_weight=(0, 4), bottleneck_weight=(-2, 1)),
-    "GroupDRO": log_uniform(step_size=(-3, -1)),
-    "EQRM": uniform(quantile=(0.5, 0.99)),
-    "SpectralDecoupling": log_uniform(penalty_weight=(-5, -1)),
-    "IDGM": log_uniform(gamma=(-4, -1)),
-    "Fish": log_uniform(meta_learning_rate=(-2, 0)),
-    "Fishr": log_uniform(penalty_weight=(-1, 3)),
-    "IGA": log_uniform(penalty_weight=(-1, 3)),
-    "ANDMask": uniform(agreement_threshold=(0.8, 1.0)),
-    "SANDMask": uniform(agreement_threshold=(0.0, 1.0), sharpness=(1.0, 100.0)),
-    "Mixup": log_uniform(concentration=(-1, 1)),
-    "CORAL": log_uniform(penalty_weight=(-1, 1)),
-    "MMD": log_uniform(penalty_weight=(-1, 1)),
-    "DANN": log_uniform(penalty_weight=(-1, 1)),
-    "CDANN": log_uniform(penalty_weight=(-1, 1)),
-    "CausIRL": log_uniform(penalty_weight=(-1, 1)),
-}
-ALIGNING = {"CORAL", "MMD", "DANN", "CDANN", "CausIRL"}
-IN_OUTPUTS = {"IBERM", "IBIRM"}
-# What is not trained by gradient descent.
-SOLVED: dict[str, Draw] = {
-    "Anchor": log_uniform(gamma=(-1, 3), alpha=(-6, -2)),
-    "MultiTask": log_uniform(lambda_shared=(-4, 0), lambda_task=(-2, 2)),
-    "MultiTaskSVM": log_uniform(lambda_shared=(-4, 0), lambda_task=(-2, 2)),
-    "DomainRobust": log_uniform(step_size=(-1, 1)),
-}
-SPECIAL = {"exact": "both", "oracle": "both", "ISR": "classes", "ICP": "numbers"}
-
-
-class SubspaceClassifier(Pipeline):
-    """Subspace recovery by the gap in its spectrum, then logistic regression."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            [("recovery", skdg.InvariantSubspaceRecovery()), ("fit", exact(False))]
-        )
-
-    def fit(self, X: Any, y: Any, groups: Any) -> Any:
-        """Choose the number of directions, then fit both parts."""
-        recovery, classifier = self[0], self[1]
-        scatter = np.maximum(recovery.fit(X, y, groups=groups).scatter_, 1e-300)
-        n_most = min(len(np.unique(groups)) - 1, X.shape[1] - 1)
-        ratios = scatter[:n_most] / scatter[1 : n_most + 1]
-        recovery.set_params(n_spurious=int(ratios.argmax()) + 1)
-        classifier.fit(recovery.fit(X, y, groups=groups).transform(X), y)
-        return self
-
-
-def exact(regression: bool) -> Any:
-    """Return a solver of the risk over all rows, without a penalty."""
-    if regression:
-        return LinearRegression()
-    return LogisticRegression(C=np.inf, max_iter=10_000, tol=1e-8)
-
-
-def estimator(method: str, regression: bool, scale: str) -> Any:
-    """Return a method at its defaults, as a linear model."""
-    kind = "Regressor" if regression else "Classifier"
-    if method in ("exact", "oracle"):
-        return exact(regression)
-    if method == "ISR":
-        return SubspaceClassifier()
-    if method == "ICP":
-        return skdg.InvariantCausalPrediction()
-    if method == "Anchor":
-        return skdg.AnchorRegression() if regression else skdg.AnchorClassifier()
-    if method == "MultiTask":
-        return getattr(skdg, f"MultiTaskLinear{kind}")()
-    if method == "MultiTaskSVM":
-        return skdg.MultiTaskLinearSVR() if regression else skdg.MultiTaskLinearSVC()
-    if method == "DomainRobust":
-        return getattr(skdg, f"DomainRobust{kind}")(exact(regression))
-    model = getattr(skdg, f"{method}{kind}")(
-        hidden_layer_sizes=(10,) if method in ALIGNING else (),
-        activation="identity",
-        max_iter=MAX_ITER[scale],
-        # A kernel between all rows would take minutes.
-        batch_size=32 if method == "MMD" else None,
-        random_state=0,
-    )
-    return model.set_params(bottleneck="outputs") if method in IN_OUTPUTS else model
-
-
-def draws(method: str, n_draws: int, seed: int) -> list[dict[str, Any]]:
-    """Return the defaults and then random hyperparameters."""
-    rng = np.random.default_rng(seed)
-    found: list[dict[str, Any]] = [{}]
-    for _ in range(n_draws if method in NETWORKS or method in SOLVED else 0):
-        if method in NETWORKS:
-            shared = log_uniform(learning_rate_init=(-3, -2), alpha=(-6, -2))(rng)
-            found.append(shared | NETWORKS[method](rng))
-        else:
-            found.append(SOLVED[method](rng))
-    return found
-
 
 def jobs(scale: str) -> list[Job]:
-    """Return every problem, number of domains, method that fits, and seed."""
+    """Return every problem, number of domains and method that fits, for every seed.
+
+    Seeds first, so that part of it is of use.
+    """
     made = []
-    for n, problem in product(N_DOMAINS, PROBLEMS):
+    for seed, n, problem in product(range(N_SEEDS[scale]), N_DOMAINS, PROBLEMS):
         regression = problem.startswith("Example1")
         fitting = [
             *(
@@ -240,18 +134,21 @@ def jobs(scale: str) -> list[Job]:
             *SOLVED,
         ]
         setting = f"{problem}, {n} domains"
-        made += [Job(setting, m, s) for m in fitting for s in range(N_SEEDS[scale])]
+        made += [Job(setting, method, seed) for method in fitting]
     return made
 
 
-def error(model: Any, X: np.ndarray, y: np.ndarray, regression: bool) -> float:
-    """Return the mean square error, or the share of wrong rows."""
-    predicted = model.predict(X)
-    return float(np.mean((predicted - y) ** 2 if regression else predicted != y))
+def errors(model: Any, X: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """Return the errors on the first half of the rows, and on the second.
+
+    Mean squares, which are shares of wrong rows where the targets are 0 and 1.
+    """
+    halves = np.split((model.predict(X) - y) ** 2, 2)
+    return {"validation": halves[0].mean(), "test": halves[1].mean()}
 
 
 def run(job: Job, options: Options) -> dict[str, float]:
-    """Fit all draws of a method to one problem."""
+    """Fit all draws of a method to one problem, side by side where they are alike."""
     problem, n_domains = job.setting.removesuffix(" domains").split(", ")
     regression = problem.startswith("Example1")
     drawn = partial(
@@ -261,34 +158,38 @@ def run(job: Job, options: Options) -> dict[str, float]:
         n_domains=int(n_domains),
         random_state=job.seed,
     )
-    X, y, groups = drawn(sample=0, shuffle_spurious=job.method == "oracle")
-    X_validation, y_validation, _ = drawn(sample=1)
-    X_test, y_test, _ = drawn(sample=2, shuffle_spurious=True)
-    errors = []
-    for number, parameters in enumerate(
-        draws(job.method, N_DRAWS[options.scale], job.seed)
-    ):
-        whiten = number % 2 == 1 or job.method in ("exact", "oracle")
-        scaler = (PCA(whiten=True) if whiten else StandardScaler()).fit(X)
-        model = estimator(job.method, regression, options.scale).set_params(
-            **parameters
+    by_solver = job.method in ("exact", "oracle")
+    parts = (
+        drawn(sample=0, shuffle_spurious=job.method == "oracle"),
+        drawn(sample=1),
+        drawn(sample=2, shuffle_spurious=True),
+    )
+    X, y, groups = map(np.concatenate, zip(*parts, strict=True))
+    rows = np.arange(len(X))
+    scalers = [PCA(whiten=True)] if by_solver else [StandardScaler(), PCA(whiten=True)]
+    candidates = [
+        {"scaler": [scalers[number % len(scalers)]]}
+        | {f"model__{name}": [value] for name, value in parameters.items()}
+        for number, parameters in enumerate(
+            draws(job.method, N_DRAWS[options.scale], job.seed)
         )
-        known = {} if job.method in ("exact", "oracle") else {"groups": groups}
-        with warnings.catch_warnings():
-            # That all sets are rejected, and that a separable problem has no optimum.
-            warnings.simplefilter("ignore")
-            try:
-                model.fit(scaler.transform(X), y, **known)
-            except skdg.DivergenceError:
-                errors.append((np.inf, np.inf))
-                continue
-        errors.append(
-            tuple(
-                error(model, scaler.transform(rows), target, regression)
-                for rows, target in ((X_validation, y_validation), (X_test, y_test))
-            )
-        )
-    validation, test = np.array(errors).T
+    ]
+    model = estimator(job.method, regression, MAX_ITER[options.scale], options.device)
+    search = BatchedGridSearchCV(
+        Pipeline([("scaler", None), ("model", model)]),
+        candidates,
+        cv=[(rows[: len(X) // 3], rows[len(X) // 3 :])],
+        scoring=errors,
+        refit=False,
+        # Of what diverges.
+        error_score=np.inf,
+    )
+    with config_context(enable_metadata_routing=True), warnings.catch_warnings():
+        # That all sets are rejected, that a separable problem has no optimum, that some
+        # fits diverge and others are made one by one.
+        warnings.simplefilter("ignore")
+        found = search.fit(X, y, **{} if by_solver else {"groups": groups}).cv_results_
+    validation, test = (found[f"split0_test_{rows}"] for rows in ("validation", "test"))
     return {
         "selected": test[validation.argmin()],
         "default": test[0],
