@@ -42,7 +42,8 @@ def mmd_distance(features: Tensor, membership: Tensor, bandwidth: str) -> Tensor
     if bandwidth == "mean":
         width = _mean_distance(features.detach(), membership.mean(1))
     # The discrepancy is the sum over pairs of rows of these factors times the kernel.
-    between = n_groups * torch.eye(n_groups).to(membership) - 1.0
+    same = torch.eye(n_groups, dtype=membership.dtype, device=membership.device)
+    between = n_groups * same - 1.0
     between *= 2.0 / (n_groups * (n_groups - 1))
     value, _ = _KernelSum.apply(features, membership @ between @ membership.T, width)
     return value
