@@ -18,6 +18,10 @@ What differs from the original: offsets have no L2 penalty; the models are those
   the penalty by 1 before the change and ours by 0.
 * "Fishr, restart" is ours: the same, but Adam starts afresh where the weight changes.
 
+The setting "MNIST, recipes" is a search for the best recipe, by the test domain, as the
+published hyperparameters were found, but with three other seeds than those that are
+reported: each penalty with a restart of Adam, and other weights or times for it.
+
 At scale "quick" it is scikit-learn's digits under the same protocol, with
 hyperparameters of their own, found with other seeds by looking at the test domain, as
 the published ones were. With 1198 rows to train on, the L2 penalty is strong.
@@ -70,6 +74,17 @@ _IRM = {
     "penalty_anneal_iters": 190,
 }
 _N_LAST = 390 + 1
+_RESTART = {**_IRM, "reset_optimizer": True}
+
+
+def penalised(name, factor=1.0, **params):
+    """Return a method with its published weight, or a multiple of it."""
+    if name == "IRM":
+        return IRMClassifier(penalty_weight=factor * WEIGHT, **params)
+    if name == "V-REx":
+        return VRExClassifier(penalty_weight=4 * factor * WEIGHT, **params)
+    return FishrClassifier(penalty_weight=2 * _N_LAST * factor * WEIGHT, **params)
+
 
 _DIGITS = {
     **_COMMON,
@@ -85,12 +100,20 @@ METHODS = {
     "MNIST": {
         "ERM": ERMClassifier(**_ERM),
         "ERM, gray": ERMClassifier(**_GRAY),
-        "IRM": IRMClassifier(penalty_weight=WEIGHT, **_IRM),
-        "V-REx": VRExClassifier(penalty_weight=4 * WEIGHT, **_IRM),
-        "Fishr": FishrClassifier(penalty_weight=2 * _N_LAST * WEIGHT, **_IRM),
-        "Fishr, restart": FishrClassifier(
-            penalty_weight=2 * _N_LAST * WEIGHT, reset_optimizer=True, **_IRM
-        ),
+        **{name: penalised(name, **_IRM) for name in ("IRM", "V-REx", "Fishr")},
+        "Fishr, restart": penalised("Fishr", **_RESTART),
+    },
+    "MNIST, recipes": {
+        f"{name}, restart{what}": penalised(name, **{**_RESTART, **changes})
+        for name in ("IRM", "V-REx", "Fishr")
+        for what, changes in {
+            "": {},
+            ", weight / 10": {"factor": 0.1},
+            ", weight x 10": {"factor": 10.0},
+            ", at 100": {"penalty_anneal_iters": 100},
+            ", at 300": {"penalty_anneal_iters": 300},
+            ", L2 penalty x 2": {"alpha": 2 * _IRM["alpha"]},
+        }.items()
     },
     "digits": {
         "ERM": ERMClassifier(**_DIGITS),
@@ -102,8 +125,8 @@ METHODS = {
         ),
     },
 }
-SETTING = {"quick": "digits", "paper": "MNIST"}
-N_REPETITIONS = {"quick": 10, "paper": 10}
+SEEDS = {"MNIST": range(10), "MNIST, recipes": range(100, 103), "digits": range(10)}
+SETTINGS = {"quick": ["digits"], "paper": ["MNIST", "MNIST, recipes"]}
 PUBLISHED = {
     ("MNIST", "ERM"): {"train": (87.4, 0.2), "test": (17.1, 0.6)},
     ("MNIST", "ERM, gray"): {"train": (73.5, 0.2), "test": (73.0, 0.4)},
@@ -111,22 +134,25 @@ PUBLISHED = {
     ("MNIST", "V-REx"): {"train": (71.5, 1.0), "test": (68.7, 0.9)},
     ("MNIST", "Fishr"): {"train": (71.0, 0.9), "test": (69.5, 1.0)},
 }
-HEADLINES = [(setting, m) for setting, methods in METHODS.items() for m in methods]
+HEADLINES = [(s, m) for s in ("MNIST", "digits") for m in METHODS[s]]
 HEADLINE_MEASURES = ["test"]
 
 
 def jobs(scale: str) -> list[Job]:
     """Return every method for every seed; seeds first, so that part of it is of use."""
-    seeds = range(N_REPETITIONS[scale])
-    setting = SETTING[scale]
-    return [Job(setting, m, seed) for seed in seeds for m in METHODS[setting]]
+    return [
+        Job(setting, method, seed)
+        for setting in SETTINGS[scale]
+        for seed in SEEDS[setting]
+        for method in METHODS[setting]
+    ]
 
 
 def run(job: Job, options: Options) -> dict[str, float]:
     """Return the accuracy on the training domains and on the test domain."""
     load = (
         partial(fetch_colored_mnist, path=options.mnist)
-        if job.setting == "MNIST"
+        if job.setting != "digits"
         else make_colored_digits
     )
     X, y, groups = load(gray="gray" in job.method, random_state=job.seed)
