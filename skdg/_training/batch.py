@@ -7,8 +7,10 @@ from functools import cached_property
 
 from torch import Tensor
 
-from skdg._training.losses import Loss
+from skdg._training.losses import Loss, in_pieces
 from skdg._training.rows import DomainRows
+
+_NONE = (None, None)
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,10 @@ class DomainBatch:
 
     risks : Tensor of shape (n_domains,)
         Mean loss of each domain.
+
+    memory : tuple of Tensor, default=(None, None)
+        Memory to compute the losses in, and their gradients in the outputs. Without it
+        each result has memory of its own.
     """
 
     rows: DomainRows
@@ -46,6 +52,7 @@ class DomainBatch:
     head: Tensor
     loss: Loss
     risks: Tensor
+    memory: tuple[Tensor | None, Tensor | None] = _NONE
 
     @classmethod
     def from_outputs(
@@ -55,15 +62,42 @@ class DomainBatch:
         features: Tensor,
         head: Tensor,
         loss: Loss,
+        memory: tuple[Tensor | None, Tensor | None] = _NONE,
     ) -> "DomainBatch":
         """Compute the risks of a forward pass."""
-        risks = rows.mean(loss.value(outputs, _match(rows.targets, outputs)))
-        return cls(rows, outputs, features, head, loss, risks)
+        if not loss.is_by_row:
+            memory = _NONE
+        weighted = in_pieces(
+            lambda outputs, targets, weights: loss.value(outputs, targets).mul_(
+                weights[..., 0]
+            ),
+            outputs,
+            _match(rows.targets, outputs),
+            rows.column,
+            out=memory[0],
+        )
+        risks = rows.sum(weighted)
+        return cls(rows, outputs, features, head, loss, risks, memory)
 
     @property
     def targets(self) -> Tensor:
         """What the outputs are compared with, shape (n_rows, n_outputs)."""
         return _match(self.rows.targets, self.outputs)
+
+    def gradient(self, shares: Tensor) -> Tensor:
+        """Return the gradient in the outputs of the rows' losses, times `shares`.
+
+        Shares have shape (n_rows, 1). The result is valid until the next call.
+        """
+        return in_pieces(
+            lambda outputs, targets, shares: self.loss.residual(outputs, targets).mul_(
+                shares
+            ),
+            self.outputs,
+            self.targets,
+            shares,
+            out=self.memory[1],
+        )
 
     @cached_property
     def residuals(self) -> Tensor:

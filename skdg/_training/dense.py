@@ -33,7 +33,7 @@ class DenseNetwork(LayerStack):
         """
         rows = batch.rows
         self._batch = batch
-        self._propagate(rows.weights[..., None] * batch.residuals, None)
+        self._propagate(batch.gradient(rows.column), None)
         *models, n_parameters = self.parameters.shape
         shape = (*models, rows.n_domains, n_parameters)
         if self._by_domain is None or self._by_domain.shape != shape:

@@ -31,12 +31,61 @@ class Loss(NamedTuple):
 
     is_quadratic : bool, default=False
         Whether the value is a quadratic function of outputs and targets together.
+
+    is_by_row : bool, default=False
+        Whether what is computed of some rows does not depend on where they stand among
+        all rows.
     """
 
     value: Callable[[Tensor, Tensor], Tensor]
     residual: Callable[[Tensor, Tensor], Tensor]
     residual_tangent: Callable[[Tensor, Tensor], Tensor]
     is_quadratic: bool = False
+    is_by_row: bool = False
+
+
+# So many numbers at a time leave what is made of them on the way in the cache.
+_PIECE = 2**15
+
+
+def in_pieces(
+    function: Callable[..., Tensor], *tensors: Tensor, out: Tensor | None
+) -> Tensor:
+    """Return a function of rows, computed of some at a time where they are many.
+
+    On the CPU, fresh memory for every intermediate value of many rows costs more than
+    the arithmetic.
+
+    Parameters
+    ----------
+    function : callable
+        Takes the tensors, or some rows of each.
+
+    *tensors : Tensor of shape (..., n_rows, n)
+        Its arguments; the first one has all leading axes.
+
+    out : Tensor of shape (..., n_rows) or (..., n_rows, n) or None
+        Memory for the result, used if there are several pieces; None for one piece.
+
+    Returns
+    -------
+    Tensor
+        The result, in `out` or elsewhere.
+    """
+    most = _PIECE * torch.get_num_threads()
+    if out is None or out.numel() <= most or not out.is_cpu:
+        return function(*tensors)
+    leading = tensors[0].shape[:-1]
+    wide = (tensor.expand(*leading, tensor.shape[-1]) for tensor in tensors)
+    if len(leading) == 1 or most * len(out) >= out.numel():
+        size = max(1, most * len(out) // out.numel())
+        pieces = zip(*(tensor.split(size) for tensor in (out, *wide)), strict=True)
+        for part, *own in pieces:
+            part.copy_(function(*own))
+    else:  # a model is more than a piece
+        for part, *own in zip(out, *wide, strict=True):
+            part.copy_(in_pieces(function, *own, out=part))
+    return out
 
 
 def _log_value(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -80,15 +129,17 @@ def _squared_residual_tangent(outputs: Tensor, directions: Tensor) -> Tensor:
     return directions * (2.0 / outputs.shape[-1])
 
 
-LOG_LOSS = Loss(_log_value, _log_residual, _log_residual_tangent)
+LOG_LOSS = Loss(_log_value, _log_residual, _log_residual_tangent, is_by_row=True)
 CROSS_ENTROPY = Loss(
     _cross_entropy_value,
     _cross_entropy_residual,
     _cross_entropy_residual_tangent,
+    is_by_row=True,
 )
 SQUARED_ERROR = Loss(
     _squared_value,
     _squared_residual,
     _squared_residual_tangent,
     is_quadratic=True,
+    is_by_row=True,
 )

@@ -22,11 +22,12 @@ from skdg._training.batch import DomainBatch
 def over_batch(function: Callable, batch: DomainBatch) -> Tensor:
     """Return ``function(batch)``, for each of the models of the batch.
 
-    A function that remembers something from one call to the next has to see all models
-    at once; it says so by an attribute `sees_all_models`.
+    A function may see all models at once, and has to if it remembers something from one
+    call to the next; it says so by an attribute `sees_all_models`.
     """
     rows = batch.rows
-    if rows.n_models is None or getattr(function, "sees_all_models", False):
+    written = function.func if isinstance(function, partial) else function
+    if rows.n_models is None or getattr(written, "sees_all_models", False):
         return function(batch)
     # Models that share the rows also share what is computed of the rows alone.
     own_rows = rows.sample_weight.ndim == 2

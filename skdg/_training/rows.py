@@ -93,9 +93,14 @@ class DomainRows:
         return self.sample_weight / self.mass[..., self.domain]
 
     @cached_property
+    def column(self) -> Tensor:
+        """The weights as a column, shape (n_rows, 1)."""
+        return self.weights[..., None]
+
+    @cached_property
     def shares(self) -> Tensor:
         """Weights that sum to 1 over all rows, domains alike, shape (n_rows, 1)."""
-        return self.weights[..., None] / self.n_domains
+        return self.column / self.n_domains
 
     @cached_property
     def unbiased_weights(self) -> Tensor:
@@ -107,7 +112,8 @@ class DomainRows:
         """Average `values` of shape (n_rows, ...) over the rows of each domain."""
         axis = 0 if self.n_models is None else 1
         weights = self.weights
-        weights = weights.reshape(*weights.shape, *(1,) * (values.ndim - 1 - axis))
+        if values.ndim > axis + 1:
+            weights = weights.reshape(*weights.shape, *(1,) * (values.ndim - 1 - axis))
         return self._sum(weights * values, axis)
 
     def spread(self, values: Tensor) -> Tensor:

@@ -36,6 +36,7 @@ class _Buffers(NamedTuple):
 
     outputs: list[Tensor]
     deltas: list[Tensor]
+    losses: Tensor
 
 
 class LayerStack:
@@ -170,7 +171,8 @@ class LayerStack:
             new = self.parameters.new_empty
             self._buffers[key] = _Buffers(
                 [new(*shape, size) for size in self.layer_sizes[1:]],
-                [new(*shape, size) for size in self.layer_sizes[1:-1]],
+                [new(*shape, size) for size in self.layer_sizes[1:]],
+                new(shape),
             )
         return self._buffers[key]
 
@@ -189,7 +191,8 @@ class LayerStack:
             if layer < last:
                 self._activation.apply_(output)
         return DomainBatch.from_outputs(
-            rows, buffers.outputs[-1], self._inputs[-1], self.head, loss
+            *(rows, buffers.outputs[-1], self._inputs[-1], self.head, loss),
+            memory=(buffers.losses, buffers.deltas[-1]),
         )
 
     def backward(
@@ -226,7 +229,7 @@ class LayerStack:
 
     def _propagate(self, delta: Tensor, features_gradient: Tensor | None) -> None:
         """Compute the gradient in each layer's output before its activation."""
-        buffers = self._buffers_for(delta.shape[-2]).deltas
+        buffers = self._buffers_for(delta.shape[-2]).deltas[:-1]
         self._deltas = [*buffers, delta]
         for layer in range(len(buffers) - 1, -1, -1):
             weights = self._layers[layer + 1][0]

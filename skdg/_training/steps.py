@@ -103,7 +103,7 @@ class RiskStep(Step):
             by_domain = self._weigh(batch.risks.detach())
             shares = (rows.weights * rows.spread(by_domain))[..., None]
         if not self._penalties:
-            optimizer.apply(network.backward(shares * batch.residuals))
+            optimizer.apply(network.backward(batch.gradient(shares)))
             return Record(batch.risks)
         weights, scale = weights_and_scale(self._penalties, batch, iteration)
         # The derivative is taken in these alone: how they depend on the parameters, and
@@ -123,7 +123,7 @@ class RiskStep(Step):
             shares = shares * per_model(scale, batch.outputs)
         if in_risks is not None:
             shares = shares + (rows.weights * rows.spread(in_risks))[..., None]
-        gradient = shares * batch.residuals
+        gradient = batch.gradient(shares)
         if in_outputs is not None:
             gradient += in_outputs
         direction = network.backward(gradient, in_features, in_head)

@@ -75,11 +75,9 @@ class AdversarialStep(Step):
         restart_if_due([self._schedule], optimizer, iteration)
         batch = network.forward(rows, loss)
         reversed_gradient, cross_entropy = self._discriminate(batch)
-        outputs_gradient = rows.weights[..., None] * batch.residuals / rows.n_domains
         weight = per_model(self._schedule.weight_at(iteration), batch.features)
-        optimizer.apply(
-            network.backward(outputs_gradient, reversed_gradient.mul_(-weight))
-        )
+        in_outputs = batch.gradient(rows.shares)
+        optimizer.apply(network.backward(in_outputs, reversed_gradient.mul_(-weight)))
         return Record(batch.risks, (-cross_entropy,))
 
     def _discriminate(self, batch: DomainBatch) -> tuple[Tensor, Tensor]:
@@ -95,7 +93,7 @@ class AdversarialStep(Step):
         losses = CROSS_ENTROPY.value(outcome.outputs, outcome.targets)
         value = torch.linalg.vecdot(rows.sample_weight, losses)
         gradient = self._discriminator.backward(
-            rows.sample_weight[..., None] * outcome.residuals
+            outcome.gradient(rows.sample_weight[..., None])
         )
         n_features = batch.features.shape[-1]
         in_features = self._discriminator.inputs_gradient()[..., :n_features]

@@ -6,7 +6,8 @@ import torch
 from scipy.special import softmax
 from torch.nn import functional
 
-from skdg._training.losses import CROSS_ENTROPY, LOG_LOSS, SQUARED_ERROR
+from skdg._training import losses
+from skdg._training.losses import CROSS_ENTROPY, LOG_LOSS, SQUARED_ERROR, in_pieces
 
 # torch's own losses, of all rows together.
 TORCH = {
@@ -143,3 +144,37 @@ def test_squared_error_of_one_target_is_not_halved():
     assert SQUARED_ERROR.value(outputs, targets).item() == 4.0
     assert SQUARED_ERROR.residual(outputs, targets).item() == 4.0
     assert SQUARED_ERROR.residual_tangent(outputs, outputs).item() == 6.0
+
+
+@pytest.mark.parametrize("n_models", [None, 1, 2, 5])
+@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize("most", [3, 11, 40])
+def test_pieces_together_are_the_whole(most, n_outputs, n_models, monkeypatch):
+    monkeypatch.setattr(losses, "_PIECE", most)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    rng = np.random.default_rng(0)
+    models = () if n_models is None else (n_models,)
+    outputs = torch.tensor(rng.normal(size=(*models, 7, n_outputs)))
+    shared = torch.tensor(rng.normal(size=(7, 1)))
+    seen = []
+
+    def product(own_outputs, own_shared):
+        seen.append(own_outputs.numel())
+        return own_outputs * own_shared
+
+    out = torch.empty_like(outputs)
+    found = in_pieces(product, outputs, shared, out=out)
+    torch.testing.assert_close(found, outputs * shared, rtol=0.0, atol=0.0)
+    assert sum(seen) == outputs.numel()
+    # A single row is not divided.
+    assert max(seen) <= max(most, n_outputs)
+    assert (found is out) == (outputs.numel() > most)
+    sums = in_pieces(
+        lambda *own: product(*own).sum(-1),
+        outputs,
+        shared,
+        out=outputs.new_empty(*models, 7),
+    )
+    torch.testing.assert_close(sums, (outputs * shared).sum(-1), rtol=1e-15, atol=0.0)
+    whole = in_pieces(product, outputs, shared, out=None)
+    torch.testing.assert_close(whole, outputs * shared, rtol=0.0, atol=0.0)

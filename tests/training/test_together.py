@@ -10,6 +10,7 @@ from sklearn.base import clone
 import skdg
 from skdg import DivergenceError, ERMRegressor, IRMClassifier
 from skdg._registry import ESTIMATORS
+from skdg._training import losses
 from skdg._training.together import fit_models, kind_of, why_alone
 
 SIDE_BY_SIDE = [name for name in ESTIMATORS if not why_alone(getattr(skdg, name)())]
@@ -91,12 +92,17 @@ SETTINGS = {
         **{"hidden": (3, 4), "sizes": RAGGED, "own_rows": True},
         **{"batch_size": 9, "other_seeds": True},
     },
+    "in pieces": {"hidden": (), "sizes": RAGGED, "most": 25},
+    "in pieces, own rows, classes": {
+        **{"hidden": (4,), "sizes": EQUAL, "own_rows": True},
+        **{"n_classes": 3, "most": 200},
+    },
 }
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("name", SIDE_BY_SIDE)
-def test_side_by_side_is_one_by_one(name, setting):
+def test_side_by_side_is_one_by_one(name, setting, monkeypatch):
     given = SETTINGS[setting]
     models = make_models(
         name,
@@ -115,6 +121,7 @@ def test_side_by_side_is_one_by_one(name, setting):
         for model, (X, y, groups) in zip(models, tables, strict=True)
     ]
     data = [check(model, *table) for model, table in zip(models, tables, strict=True)]
+    monkeypatch.setattr(losses, "_PIECE", given.get("most", losses._PIECE))
     if not own_rows:
         data = data[:1] * N_MODELS
     assert fit_models(models, data) == [None] * N_MODELS
