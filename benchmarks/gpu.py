@@ -195,7 +195,7 @@ def unit_tests(rounds, n_models=500, n_steps=200):
 
 
 PARTS = {part.__name__: part for part in (step, products, search, unit_tests)}
-ROUNDS = {"step": 7, "products": 7, "search": 3, "unit_tests": 3}
+ROUNDS = {"step": 7, "products": 7, "search": 2, "unit_tests": 3}
 
 
 def main():
