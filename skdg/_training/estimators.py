@@ -15,7 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skdg._callbacks import CallbackSupportMixin, TrainingMonitor
 from skdg._dataclass import estimator
-from skdg._training.data import Targets, TrainingData
+from skdg._training.data import Targets, TrainingData, order_by_domain
 from skdg._training.device import (
     few_threads,
     lack_of_memory_explained,
@@ -34,7 +34,7 @@ from skdg._training.loop import train
 from skdg._training.networks import NetworkHolder
 from skdg._training.optimizer import Optimizer
 from skdg._training.protocols import Network, Step, shared_gradients
-from skdg._training.rows import DomainRows, order_by_domain
+from skdg._training.rows import DomainRows
 from skdg._training.state import NetworkState, spawn_seeds, to_numpy
 
 

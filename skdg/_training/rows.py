@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -263,39 +262,3 @@ class DomainRows:
         other = replace(self, **changes)
         other.__dict__["domain"] = self.domain
         return other
-
-
-def order_by_domain(
-    codes: np.ndarray, weight: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
-    """Put the rows of each domain together.
-
-    Domains come in the order in which the data first name them, not in the order of
-    their labels: so other labels for the same domains give the same model, bit for
-    bit. Rows of weight 0 are left out, as if they were not there.
-
-    Parameters
-    ----------
-    codes : ndarray of shape (n_samples,)
-        The domain of each row as a number.
-
-    weight : ndarray of shape (n_samples,)
-        Weight of each row.
-
-    Returns
-    -------
-    order : ndarray of shape (n_rows,)
-        The rows to use, those of one domain after those of another.
-
-    places : ndarray of shape (n_domains,)
-        The position of each domain that is left, by ascending code.
-
-    sizes : tuple of int
-        Number of rows of each domain, by position.
-    """
-    kept = np.flatnonzero(weight > 0)
-    _, first, inverse = np.unique(codes[kept], return_index=True, return_inverse=True)
-    places = np.argsort(np.argsort(first))
-    positions = places[inverse]
-    order = kept[np.argsort(positions, kind="stable")]
-    return order, places, tuple(np.bincount(positions).tolist())

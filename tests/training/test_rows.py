@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from skdg._training.data import order_by_domain
 from skdg._training.drawing import (
     draw_batches,
     resolve_batch_size,
     resolve_max_iter,
     spread_batches,
 )
-from skdg._training.rows import DomainRows, order_by_domain
+from skdg._training.rows import DomainRows
 
 EQUAL, RAGGED = (4, 4, 4), (5, 1, 6)
 SIZES = pytest.mark.parametrize("sizes", [EQUAL, RAGGED, (7,)])
@@ -330,3 +331,14 @@ def test_spread_batches_take_rows_evenly_from_each_domain(n_rows):
         # No gap is longer than even spacing makes it, in the middle or at an end.
         gaps = np.diff([own.start - 1, *found, own.stop])
         assert gaps.max() <= -(-size // min(size, len(found))) + 1
+
+
+@pytest.mark.parametrize("sizes", [(6, 6), (5, 1, 7)], ids=["equal", "ragged"])
+def test_other_values_for_the_same_domains(make_rows, sizes):
+    rows = make_rows("regression", sizes)
+    rows.mass  # noqa: B018  # what was derived from the old values is not kept
+    other = rows.over(rows.inputs + 1.0, -rows.targets, 3.0 * rows.sample_weight)
+    assert other.domain is rows.domain
+    torch.testing.assert_close(other.mass, 3.0 * rows.mass)
+    torch.testing.assert_close(other.mean(other.inputs), rows.mean(rows.inputs) + 1.0)
+    torch.testing.assert_close(other.mean(other.targets), -rows.mean(rows.targets))
