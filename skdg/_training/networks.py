@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skdg._dataclass import estimator
 from skdg._training.data import Targets, TrainingData
 from skdg._training.dense import DenseNetwork
-from skdg._training.device import resolve_device, resolve_dtype
+from skdg._training.device import few_threads, resolve_device, resolve_dtype
 from skdg._training.models import is_any, per_model
 from skdg._training.module import ModuleNetwork, build_featurizer, featurizer_width
 from skdg._training.parameters import NetworkParameters
@@ -177,9 +177,10 @@ class NetworkHolder(NetworkParameters):
             else:
                 network = DenseNetwork.from_state(state, self.activation, dtype, device)
             outputs = []
-            for first in range(0, len(X), _PREDICT_ROWS):
-                # A copy, since torch takes no negative strides.
-                part = np.array(X[first : first + _PREDICT_ROWS], order="C")
-                rows = torch.as_tensor(part, dtype=dtype, device=device)
-                outputs.append(network.outputs(rows))
+            with few_threads(min(len(X), _PREDICT_ROWS) * len(network.parameters)):
+                for first in range(0, len(X), _PREDICT_ROWS):
+                    # A copy, since torch takes no negative strides.
+                    part = np.array(X[first : first + _PREDICT_ROWS], order="C")
+                    rows = torch.as_tensor(part, dtype=dtype, device=device)
+                    outputs.append(network.outputs(rows))
             return torch.cat(outputs).cpu().numpy()

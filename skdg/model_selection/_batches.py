@@ -174,8 +174,13 @@ def n_at_once(job: Job) -> int:
 
 
 def batches_of(jobs: Sequence[Job]) -> list[list[Job]]:
-    """Divide jobs of one shape into batches of nearly one size."""
+    """Divide jobs of one shape into batches of nearly one size.
+
+    Several batches are an even number, so that no core waits for another's last one.
+    """
     n_batches = -(-len(jobs) // n_at_once(jobs[0]))
+    if n_batches > 1:
+        n_batches = min(len(jobs), n_batches + n_batches % 2)
     batches = np.array_split(np.arange(len(jobs)), n_batches)
     return [[jobs[place] for place in batch] for batch in batches]
 
