@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval
 from skdg._dataclass import estimator
 from skdg._training.estimators import NetworkEstimator
 from skdg._training.models import number
-from skdg._training.steps import Penalty
+from skdg._training.penalties import Penalty, Schedule
 
 
 @estimator
@@ -41,15 +41,18 @@ class PenalizedEstimator(NetworkEstimator):
         "reset_optimizer": ["boolean"],
     }
 
-    def _annealed(
-        self, function: Callable, weight_before: Any, **options: Any
-    ) -> Penalty:
-        """Return the penalty with the estimator's schedule."""
-        return Penalty(
-            function,
+    def _schedule(self, weight_before: Any) -> Schedule:
+        """Return when the penalty has its weight, and when another one."""
+        return Schedule(
             number(self.penalty_weight),
             self.penalty_anneal_iters,
             weight_before,
             self.reset_optimizer,
-            **options,
         )
+
+    def _annealed(
+        self, function: Callable, weight_before: Any, **options: Any
+    ) -> Penalty:
+        """Return the penalty with this schedule."""
+        schedule = vars(self._schedule(weight_before))
+        return Penalty(**schedule, function=function, **options)

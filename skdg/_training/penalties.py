@@ -25,17 +25,13 @@ def one(batch: DomainBatch) -> float:
 
 
 @dataclass(frozen=True)
-class Penalty:
-    """A penalty, its weight, and when the weight applies.
+class Schedule:
+    """A weight, and when it applies.
 
     Parameters
     ----------
-    function : callable
-        The penalty as a pure function of a `DomainBatch`, or of the gradients of all
-        domains, shape (n_domains, n_parameters).
-
     weight : float or ndarray of shape (n_models,)
-        Its weight from iteration `anneal_iters` on.
+        The weight from iteration `anneal_iters` on.
 
     anneal_iters : int or ndarray of shape (n_models,), default=0
         Number of iterations with another weight at the beginning.
@@ -45,6 +41,37 @@ class Penalty:
 
     reset_optimizer : bool, default=False
         Whether the optimizer forgets its moments when the weight changes.
+    """
+
+    weight: Any
+    anneal_iters: Any = 0
+    weight_before: Any = 0.0
+    reset_optimizer: bool = False
+
+    def weight_at(self, iteration: int) -> Any:
+        """Return the weight in an iteration, counted from 0."""
+        if isinstance(self.anneal_iters, np.ndarray):
+            before = iteration < self.anneal_iters
+            return np.where(before, self.weight_before, self.weight)
+        return self.weight_before if iteration < self.anneal_iters else self.weight
+
+    def restarts_at(self, iteration: int) -> bool:
+        """Tell whether the optimizer forgets its moments before an iteration."""
+        return self.reset_optimizer and 0 < iteration == self.anneal_iters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Penalty(Schedule):
+    """A penalty with the schedule of its weight.
+
+    Parameters
+    ----------
+    weight, anneal_iters, weight_before, reset_optimizer : object
+        The schedule.
+
+    function : callable
+        The penalty as a pure function of a `DomainBatch`, or of the gradients of all
+        domains, shape (n_domains, n_parameters).
 
     divided_above : callable, default=never
         ``divided_above(batch)`` is a weight; where the weight exceeds it, the objective
@@ -69,26 +96,11 @@ class Penalty:
     """
 
     function: Callable
-    weight: Any
-    anneal_iters: Any = 0
-    weight_before: Any = 0.0
-    reset_optimizer: bool = False
     divided_above: Callable[[DomainBatch], float] = never
     name: str = "penalty"
     derivative: Callable | None = None
     of_moments: bool = False
     on_host: bool = False
-
-    def weight_at(self, iteration: int) -> Any:
-        """Return the weight in an iteration, counted from 0."""
-        if isinstance(self.anneal_iters, np.ndarray):
-            before = iteration < self.anneal_iters
-            return np.where(before, self.weight_before, self.weight)
-        return self.weight_before if iteration < self.anneal_iters else self.weight
-
-    def restarts_at(self, iteration: int) -> bool:
-        """Tell whether the optimizer forgets its moments before an iteration."""
-        return self.reset_optimizer and 0 < iteration == self.anneal_iters
 
 
 def weights_and_scale(
@@ -103,21 +115,21 @@ def weights_and_scale(
     return weights, 1.0 / reduce(np.maximum, ratios, 1.0)
 
 
-def phase_of(penalties: Sequence[Penalty], iteration: int) -> tuple[Hashable, ...]:
-    """Return what a step with these penalties does otherwise than in others."""
-    weights = (penalty.weight_at(iteration) for penalty in penalties)
+def phase_of(schedules: Sequence[Schedule], iteration: int) -> tuple[Hashable, ...]:
+    """Return what a step with these schedules does otherwise than in others."""
+    weights = (schedule.weight_at(iteration) for schedule in schedules)
     return tuple(
         (
             weight.tobytes() if isinstance(weight, np.ndarray) else weight,
-            penalty.restarts_at(iteration),
+            schedule.restarts_at(iteration),
         )
-        for penalty, weight in zip(penalties, weights, strict=True)
+        for schedule, weight in zip(schedules, weights, strict=True)
     )
 
 
 def restart_if_due(
-    penalties: Sequence[Penalty], optimizer: Optimizer, iteration: int
+    schedules: Sequence[Schedule], optimizer: Optimizer, iteration: int
 ) -> None:
-    """Let the optimizer forget its moments where a penalty asks for it."""
-    if any(penalty.restarts_at(iteration) for penalty in penalties):
+    """Let the optimizer forget its moments where a schedule asks for it."""
+    if any(schedule.restarts_at(iteration) for schedule in schedules):
         optimizer.restart()

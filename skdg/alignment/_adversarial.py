@@ -60,8 +60,7 @@ class Adversarial(PenalizedEstimator):
         if not is_any(self.penalty_weight):
             return RiskStep()
         return AdversarialStep(
-            # The step has a penalty of its own kind; only the schedule is used.
-            self._annealed(abs, weight_before=0.0),
+            self._schedule(weight_before=0.0),
             check_layer_sizes(
                 self.discriminator_hidden_layer_sizes,
                 "discriminator_hidden_layer_sizes",

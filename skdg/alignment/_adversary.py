@@ -14,10 +14,10 @@ from skdg._training.dense import DenseNetwork
 from skdg._training.losses import CROSS_ENTROPY, Loss
 from skdg._training.models import per_model
 from skdg._training.optimizer import Optimizer
-from skdg._training.penalties import phase_of, restart_if_due
+from skdg._training.penalties import Schedule, phase_of, restart_if_due
 from skdg._training.rows import DomainRows
 from skdg._training.state import initial_dense_state
-from skdg._training.steps import Network, Penalty, Record, Step
+from skdg._training.steps import Network, Record, Step
 
 
 class AdversarialStep(Step):
@@ -25,8 +25,8 @@ class AdversarialStep(Step):
 
     Parameters
     ----------
-    schedule : Penalty
-        Its weights say how much of the gradient is reversed, and when.
+    schedule : Schedule
+        How much of the gradient is reversed, and when.
 
     hidden_layer_sizes : tuple of int
         Hidden layers of the discriminator.
@@ -45,7 +45,7 @@ class AdversarialStep(Step):
 
     def __init__(
         self,
-        schedule: Penalty,
+        schedule: Schedule,
         hidden_layer_sizes: tuple[int, ...],
         learning_rate: Any,
         by_class: bool,

@@ -97,8 +97,8 @@ class _IDGM(NetworkEstimator):
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
         penalty = Penalty(
-            gradient_disagreement,
             number(self.gamma),
+            function=gradient_disagreement,
             derivative=disagreement_derivative,
         )
         return GradientStep(penalty, tolerated_growth=_COLLAPSE)

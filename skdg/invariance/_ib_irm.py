@@ -64,9 +64,9 @@ class _IBIRM(Bottleneck):
     def _make_step(self, random_state: np.random.RandomState) -> Step:
         before = np.minimum(1.0, self.penalty_weight)
         bottleneck = Penalty(
-            partial(within_domain_variance, bottleneck=self.bottleneck),
             number(self.bottleneck_weight),
             self.penalty_anneal_iters,
+            function=partial(within_domain_variance, bottleneck=self.bottleneck),
             reset_optimizer=self.reset_optimizer,
             name="bottleneck",
             of_moments=True,

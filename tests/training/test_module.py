@@ -150,8 +150,8 @@ def penalty_on_gradients(gradients):
     "make_step",
     [
         RiskStep,
-        lambda: RiskStep(Penalty(penalty_on_everything, 0.1)),
-        lambda: GradientStep(Penalty(penalty_on_gradients, 0.01)),
+        lambda: RiskStep(Penalty(0.1, function=penalty_on_everything)),
+        lambda: GradientStep(Penalty(0.01, function=penalty_on_gradients)),
     ],
     ids=["erm", "risks", "gradients"],
 )

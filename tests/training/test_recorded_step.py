@@ -170,7 +170,10 @@ def test_the_tape_forgets_what_a_graph_forgets(make_rows, plain_network):
     [
         RiskStep(
             Penalty(
-                lambda batch: batch.risks.sum() * batch.risks.detach().max().item(), 1.0
+                1.0,
+                function=lambda batch: (
+                    batch.risks.sum() * batch.risks.detach().max().item()
+                ),
             )
         ),
         DirectionStep(lambda gradients, tensors: gradients[gradients[:, 0] > 0].sum(0)),

@@ -119,7 +119,7 @@ def test_gradient_is_that_of_the_whole_objective(
 ):
     setting = make_setting(task, hidden)
     function, own = PENALTIES[name]
-    record = setting.advance(RiskStep(Penalty(function, 0.3)), recorder)
+    record = setting.advance(RiskStep(Penalty(0.3, function=function)), recorder)
     value, _ = setting.gradient_of(own)
     _, expected = setting.gradient_of(lambda p: p.risks.mean() + 0.3 * own(p))
     assert_equal(recorder.gradients[0], expected)
@@ -130,7 +130,7 @@ def test_gradient_is_that_of_the_whole_objective(
 def test_gradient_with_other_activations(make_setting, recorder, activation):
     setting = make_setting("classes", (4, 5), activation)
     function, own = PENALTIES["all"]
-    setting.advance(RiskStep(Penalty(function, 0.3)), recorder)
+    setting.advance(RiskStep(Penalty(0.3, function=function)), recorder)
     _, expected = setting.gradient_of(lambda p: p.risks.mean() + 0.3 * own(p))
     assert_equal(recorder.gradients[0], expected)
 
@@ -138,9 +138,9 @@ def test_gradient_with_other_activations(make_setting, recorder, activation):
 def test_several_penalties_and_weights_of_risks(make_setting, recorder):
     setting = make_setting()
     step = RiskStep(
-        Penalty(PENALTIES["features"][0], 0.3, name="first"),
-        Penalty(PENALTIES["head"][0], 0.0, name="none"),
-        Penalty(PENALTIES["outputs"][0], 0.2, name="second"),
+        Penalty(0.3, function=PENALTIES["features"][0], name="first"),
+        Penalty(0.0, function=PENALTIES["head"][0], name="none"),
+        Penalty(0.2, function=PENALTIES["outputs"][0], name="second"),
         # The derivative of log-sum-exp.
         weigh=lambda risks: torch.softmax(3 * risks, 0),
     )
@@ -179,7 +179,7 @@ def test_weight_0_is_erm_bit_for_bit_and_is_not_evaluated(
         raise AssertionError
 
     setting = make_setting()
-    step = make_step(Penalty(must_not_be_called, 0.0))
+    step = make_step(Penalty(0.0, function=must_not_be_called))
     assert step.penalty_names == []
     record = setting.advance(step, recorder)
     assert record.penalties == ()
@@ -191,7 +191,7 @@ def test_annealing(make_setting, recorder):
     setting = make_setting()
     function, own = PENALTIES["features"]
     step = RiskStep(
-        Penalty(function, 5.0, anneal_iters=3, weight_before=0.5, reset_optimizer=True)
+        Penalty(5.0, 3, weight_before=0.5, reset_optimizer=True, function=function)
     )
     for iteration in range(6):
         setting.advance(step, recorder, iteration)
@@ -209,7 +209,7 @@ def test_annealing(make_setting, recorder):
 def test_weight_0_before_annealing_is_erm_with_a_history(make_setting, recorder):
     setting = make_setting()
     function, own = PENALTIES["features"]
-    step = RiskStep(Penalty(function, 5.0, anneal_iters=1))
+    step = RiskStep(Penalty(5.0, function=function, anneal_iters=1))
     record = setting.advance(step, recorder, 0)
     value, _ = setting.gradient_of(own)
     _, expected = setting.gradient_of(lambda p: p.risks.mean())
@@ -227,14 +227,14 @@ def test_optimizer_restarts_once_where_the_weight_changes(
 ):
     setting = make_setting()
     penalty = Penalty(
-        lambda values: (
+        0.1,
+        anneal_iters,
+        reset_optimizer=reset,
+        function=lambda values: (
             values.square().sum()
             if isinstance(values, torch.Tensor)
             else values.risks.sum()
         ),
-        0.1,
-        anneal_iters=anneal_iters,
-        reset_optimizer=reset,
     )
     step = make_step(penalty)
     for iteration in range(8):
@@ -261,7 +261,11 @@ def test_large_weights_divide_the_objective(
     setting = make_setting()
     names = ["features", "outputs"]
     penalties = [
-        Penalty(PENALTIES[name][0], weight, divided_above=lambda batch, at=limit: at)
+        Penalty(
+            weight,
+            function=PENALTIES[name][0],
+            divided_above=lambda batch, at=limit: at,
+        )
         for name, weight, limit in zip(names, weights, limits, strict=True)
     ]
     record = setting.advance(RiskStep(*penalties), recorder)
@@ -282,7 +286,7 @@ def test_large_weights_divide_the_objective(
 def test_division_follows_the_weight_of_the_iteration(make_setting, recorder):
     setting = make_setting()
     function = PENALTIES["features"][0]
-    step = RiskStep(Penalty(function, 10.0, 2, weight_before=1.0, divided_above=one))
+    step = RiskStep(Penalty(10.0, 2, 1.0, function=function, divided_above=one))
     for iteration in range(4):
         setting.advance(step, recorder, iteration)
     assert recorder.scales == [1.0, 1.0, 0.1, 0.1]
@@ -304,7 +308,7 @@ GRADIENT_PENALTIES = {
 def test_gradient_step_is_exact(make_setting, recorder, task, activation, hidden, name):
     setting = make_setting(task, hidden, activation)
     penalty = GRADIENT_PENALTIES[name]
-    record = setting.advance(GradientStep(Penalty(penalty, 0.4)), recorder)
+    record = setting.advance(GradientStep(Penalty(0.4, function=penalty)), recorder)
     # Double backward through the gradients.
     gradients = setting.plain.gradients(setting.flat, setting.rows, create_graph=True)
     value = penalty(gradients)
@@ -319,7 +323,7 @@ def test_gradient_step_is_exact(make_setting, recorder, task, activation, hidden
 def test_gradient_step_follows_its_schedule(make_setting, recorder):
     setting = make_setting()
     penalty = GRADIENT_PENALTIES["spread"]
-    step = GradientStep(Penalty(penalty, 4.0, 1, weight_before=0.5, divided_above=one))
+    step = GradientStep(Penalty(4.0, 1, 0.5, function=penalty, divided_above=one))
     gradients = setting.plain.gradients(setting.flat, setting.rows, create_graph=True)
     risks = setting.plain.risks(setting.flat, setting.rows)
     for iteration, (weight, scale) in enumerate([(0.5, 1.0), (4.0, 0.25)]):
@@ -352,8 +356,9 @@ def test_direction_step_hands_over_the_gradients(make_setting, recorder):
 def test_steps_leave_the_parameters_to_the_optimizer(make_setting, recorder):
     setting = make_setting()
     before = setting.network.parameters.clone()
-    penalty = Penalty(PENALTIES["all"][0], 0.3)
+    penalty = Penalty(0.3, function=PENALTIES["all"][0])
     setting.advance(RiskStep(penalty), recorder)
-    setting.advance(GradientStep(Penalty(GRADIENT_PENALTIES["spread"], 1.0)), recorder)
+    spread = Penalty(1.0, function=GRADIENT_PENALTIES["spread"])
+    setting.advance(GradientStep(spread), recorder)
     assert torch.equal(setting.network.parameters, before)
     assert torch.isfinite(torch.stack(recorder.gradients)).all()
