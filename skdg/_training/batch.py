@@ -5,6 +5,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+import torch
 from torch import Tensor
 
 from skdg._training.losses import Loss, in_pieces
@@ -67,16 +68,15 @@ class DomainBatch:
         """Compute the risks of a forward pass."""
         if not loss.is_by_row:
             memory = _NONE
-        weighted = in_pieces(
-            lambda outputs, targets, weights: loss.value(outputs, targets).mul_(
-                weights[..., 0]
-            ),
-            outputs,
-            _match(rows.targets, outputs),
-            rows.column,
-            out=memory[0],
-        )
-        risks = rows.sum(weighted)
+
+        def weighted(
+            outputs: Tensor, targets: Tensor, weights: Tensor, out: Tensor | None
+        ) -> Tensor:
+            return torch.mul(loss.value(outputs, targets), weights[..., 0], out=out)
+
+        targets = _match(rows.targets, outputs)
+        losses = in_pieces(weighted, outputs, targets, rows.column, out=memory[0])
+        risks = rows.sum(losses)
         return cls(rows, outputs, features, head, loss, risks, memory)
 
     @property
@@ -89,15 +89,14 @@ class DomainBatch:
 
         Shares have shape (n_rows, 1). The result is valid until the next call.
         """
-        return in_pieces(
-            lambda outputs, targets, shares: self.loss.residual(outputs, targets).mul_(
-                shares
-            ),
-            self.outputs,
-            self.targets,
-            shares,
-            out=self.memory[1],
-        )
+
+        def weighted(
+            outputs: Tensor, targets: Tensor, shares: Tensor, out: Tensor | None
+        ) -> Tensor:
+            return torch.mul(self.loss.residual(outputs, targets), shares, out=out)
+
+        pair = (self.outputs, self.targets)
+        return in_pieces(weighted, *pair, shares, out=self.memory[1])
 
     @cached_property
     def residuals(self) -> Tensor:

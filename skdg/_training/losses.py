@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 
 class Loss(NamedTuple):
@@ -59,7 +58,8 @@ def in_pieces(
     Parameters
     ----------
     function : callable
-        Takes the tensors, or some rows of each.
+        Takes the tensors, or some rows of each, and as a keyword `out` memory for the
+        result or None.
 
     *tensors : Tensor of shape (..., n_rows, n)
         Its arguments; the first one has all leading axes.
@@ -74,24 +74,23 @@ def in_pieces(
     """
     most = _PIECE * torch.get_num_threads()
     if out is None or out.numel() <= most or not out.is_cpu:
-        return function(*tensors)
+        return function(*tensors, out=None)
     leading = tensors[0].shape[:-1]
     wide = (tensor.expand(*leading, tensor.shape[-1]) for tensor in tensors)
     if len(leading) == 1 or most * len(out) >= out.numel():
         size = max(1, most * len(out) // out.numel())
         pieces = zip(*(tensor.split(size) for tensor in (out, *wide)), strict=True)
         for part, *own in pieces:
-            part.copy_(function(*own))
+            function(*own, out=part)
     else:  # a model is more than a piece
         for part, *own in zip(out, *wide, strict=True):
-            part.copy_(in_pieces(function, *own, out=part))
+            in_pieces(function, *own, out=part)
     return out
 
 
 def _log_value(outputs: Tensor, targets: Tensor) -> Tensor:
-    losses = functional.binary_cross_entropy_with_logits(
-        outputs, targets, reduction="none"
-    )
+    # The operator itself: its wrapper in torch.nn takes longer than some rows do.
+    losses = torch.binary_cross_entropy_with_logits(outputs, targets, reduction=0)
     return losses.squeeze(-1)
 
 

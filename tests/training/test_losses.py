@@ -158,9 +158,12 @@ def test_pieces_together_are_the_whole(most, n_outputs, n_models, monkeypatch):
     shared = torch.tensor(rng.normal(size=(7, 1)))
     seen = []
 
-    def product(own_outputs, own_shared):
+    def product(own_outputs, own_shared, out):
         seen.append(own_outputs.numel())
-        return own_outputs * own_shared
+        return torch.mul(own_outputs, own_shared, out=out)
+
+    def sums(own_outputs, own_shared, out):
+        return torch.sum(own_outputs * own_shared, -1, out=out)
 
     out = torch.empty_like(outputs)
     found = in_pieces(product, outputs, shared, out=out)
@@ -169,12 +172,7 @@ def test_pieces_together_are_the_whole(most, n_outputs, n_models, monkeypatch):
     # A single row is not divided.
     assert max(seen) <= max(most, n_outputs)
     assert (found is out) == (outputs.numel() > most)
-    sums = in_pieces(
-        lambda *own: product(*own).sum(-1),
-        outputs,
-        shared,
-        out=outputs.new_empty(*models, 7),
-    )
-    torch.testing.assert_close(sums, (outputs * shared).sum(-1), rtol=1e-15, atol=0.0)
+    found = in_pieces(sums, outputs, shared, out=outputs.new_empty(*models, 7))
+    torch.testing.assert_close(found, (outputs * shared).sum(-1), rtol=1e-15, atol=0.0)
     whole = in_pieces(product, outputs, shared, out=None)
     torch.testing.assert_close(whole, outputs * shared, rtol=0.0, atol=0.0)
