@@ -1,0 +1,123 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Searches of 60 candidates, and what of them cannot be done any faster."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+import torch
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
+
+import skdg
+from benchmarks.speed._rounds import HIDDEN, times_of
+from benchmarks.step_cost import data, seconds
+from skdg._training.device import few_threads
+from skdg._training.layers import back_to_inputs, back_to_weights
+from skdg.model_selection import BatchedGridSearchCV
+
+N_CANDIDATES = 60
+
+
+def search(rounds):
+    """Yield rows for searches, and for the part of them that has to be done anyhow."""
+    torch.set_num_threads(os.cpu_count() or 1)
+    X, y, groups = data()
+    cases = [
+        ("IRM", HIDDEN, 1, 6.0),
+        ("IRM", HIDDEN, 2, 1.0),
+        ("ERM", HIDDEN, 1, 6.0),
+        ("IRM", (), 1, 20.0),
+        ("ERM", (), 1, 20.0),
+    ]
+    for name, hidden, n_jobs, aim in cases:
+        model = getattr(skdg, f"{name}Classifier")(hidden_layer_sizes=hidden)
+        model.set_params(random_state=0, max_iter=80 if hidden else 160)
+        grid = {"alpha": np.logspace(-5, -1, N_CANDIDATES)}
+        given = {"cv": LeaveOneGroupOut(), "refit": False}
+        ordinary = GridSearchCV(model, grid, **given, n_jobs=n_jobs)
+        batched = BatchedGridSearchCV(model, grid, **given)
+        part, alone = least(model, X, y, groups)
+        with config_context(enable_metadata_routing=True):
+            times = times_of(
+                partial(ordinary.fit, X, y, groups=groups),
+                partial(batched.fit, X, y, groups=groups),
+                alone,
+                rounds=rounds,
+            )
+        what, beside = (
+            f"{name}, a search, hidden layers {hidden}",
+            f"GridSearchCV, n_jobs={n_jobs}",
+        )
+        own = np.median(times, 0)
+        yield what, beside, times[:, 0] / times[:, 1], aim, f"{own[1]:.2f} s"
+        if n_jobs == 1:
+            ratios = times[:, 0] / times[:, 2]
+            yield f"{what}: {part}", beside, ratios, "", f"{own[2]:.2f} s alone"
+
+
+def least(model, X, y, groups):
+    """Return what every search of these candidates does, its name and a function."""
+    folds = list(LeaveOneGroupOut().split(X, y, groups))
+    if not model.hidden_layer_sizes:
+        fitted = []
+        for train, test in folds:
+            own = clone(model).fit(X[train], y[train], groups=groups[train])
+            fitted += [(own, X[test], y[test])] * N_CANDIDATES
+
+        def score():
+            for own, rows, targets in fitted:
+                own.score(rows, targets)
+
+        return "its scores", score
+    n_rows, n_features = X[folds[0][0]].shape
+    n_steps = len(folds) * N_CANDIDATES * model.max_iter
+    alone = [
+        partial(steps_of_products, n, n_rows, n_features, model, n_steps // n)
+        for n in (5, 10, 20)
+    ]
+    return "its products", min(alone, key=seconds)
+
+
+def steps_of_products(n_models, n_rows, n_features, model, n_steps):
+    """Make the matrix products of steps of so many models, with all threads."""
+    n_threads = torch.get_num_threads()
+    with ThreadPoolExecutor(n_threads) as pool:
+        shape = (n_models, n_rows, n_features, model.hidden_layer_sizes)
+        steps = [n_steps // n_threads] * n_threads
+        list(pool.map(partial(products, *shape), steps))
+
+
+@few_threads(0)
+def products(n_models, n_rows, n_features, hidden, n_steps):
+    """Make the matrix products of steps: forward, to the weights, to the inputs."""
+    rows = torch.randn(n_rows, n_features)
+    # Of models that share the rows, the first layers are one wide product.
+    wide = torch.randn(n_features, n_models * hidden[0])
+    first = torch.empty(n_rows, n_models * hidden[0])
+    shapes = list(pairwise((*hidden, 1)))
+    weights = [torch.randn(n_models, *shape) for shape in shapes]
+    gradients = [torch.empty_like(own) for own in weights]
+    outputs = [torch.empty(n_models, n_rows, width) for _, width in shapes]
+    inputs = [first.view(n_rows, n_models, -1).transpose(0, 1), *outputs[:-1]]
+    deltas = [torch.empty(n_models, n_rows, width) for width, _ in shapes]
+    deltas.append(torch.randn(n_models, n_rows, 1))
+    in_first = torch.empty(n_models, n_features, hidden[0])
+    shared = rows.expand(n_models, -1, -1)
+    layers = list(zip(weights, gradients, inputs, outputs, strict=True))
+    for _ in range(n_steps):
+        torch.mm(rows, wide, out=first)
+        for own, _, left, out in layers:
+            if out.shape[2] == 1:
+                torch.bmm(own.mT, left.mT, out=out.mT)
+            else:
+                torch.bmm(left, own, out=out)
+        for layer in range(len(layers) - 1, -1, -1):
+            own, gradient, left, _ = layers[layer]
+            back_to_weights(left, deltas[layer + 1], gradient)
+            back_to_inputs(deltas[layer + 1], own, deltas[layer])
+        back_to_weights(shared, deltas[0], in_first)
