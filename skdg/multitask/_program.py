@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import cvxpy
+import numpy as np
 
 DEFAULT_SOLVER = "PIQP"
 # Slower, but it solves some badly scaled problems that the default gives up.
@@ -51,4 +52,9 @@ def run_program(program: Any, solver: str, options: dict[str, Any]) -> None:
         raise RuntimeError(
             f"{solver} ended with status {program.status!r} on the multi-task problem, "
             f"which always has a solution. Standardise X, or try another solver."
+        )
+    if not all(np.isfinite(each.value).all() for each in program.variables()):
+        raise RuntimeError(
+            f"{solver} left no solution of the multi-task problem, for its numbers are "
+            f"not finite. Standardise X, if its columns are of very different sizes."
         )

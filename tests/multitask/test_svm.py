@@ -358,6 +358,24 @@ def test_clarabel_takes_over_where_the_default_fails(monkeypatch):
                 Estimator(**params).fit(X, y, groups=groups)
 
 
+def test_numbers_that_are_not_finite_are_no_solution(monkeypatch):
+    X, y, groups = tasks()
+    solve = cvxpy.Problem.solve
+
+    # As PIQP does with constant columns of 1e12, where it stops at its limit.
+    def overflow(self, *args, solver, **kwargs):
+        solve(self, *args, solver=solver, **kwargs)
+        if solver == "PIQP":
+            for variable in self.variables():
+                variable.save_value(np.full(variable.shape, np.nan))
+
+    monkeypatch.setattr(cvxpy.Problem, "solve", overflow)
+    for make in (MultiTaskLinearSVC, partial(MultiTaskLinearClassifier, loss="hinge")):
+        assert make().fit(X, y, groups=groups).solver_ == "CLARABEL"
+        with pytest.raises(RuntimeError, match=r"PIQP left no sol.*Standardise X"):
+            make(solver="PIQP").fit(X, y, groups=groups)
+
+
 def test_each_solver_that_found_a_solution_is_named(monkeypatch):
     X, _, groups = tasks()
     y = np.digitize(X[:, 0], [-0.5, 0.5])
