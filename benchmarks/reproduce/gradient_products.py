@@ -60,9 +60,9 @@ DIGITS = {
 
 
 def jobs(scale: str) -> list[Job]:
-    """Return every data set, method and seed."""
+    """Return every method for every data set, seeds first."""
     seeds = range(FIRST_SEED, FIRST_SEED + N_SEEDS[scale])
-    return [Job(data, m, s) for data in SETTINGS for m in DIGITS for s in seeds]
+    return [Job(data, m, s) for s in seeds for data in SETTINGS for m in DIGITS]
 
 
 def colored_digits(seed: int) -> tuple:

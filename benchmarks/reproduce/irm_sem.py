@@ -18,7 +18,7 @@ scrambled by a rotation.
   with other seeds.
 * "IRM, selected": as published, trained on the first two environments, with the weight
   (0, which is ERM, 10, 100 or 1000) of the lowest mean squared error on the third. The
-  truth is not looked at.
+  truth is not looked at. Errors are above the published ones in every setting.
 * "IRM, bootstrapped": the point with the least sum of distances from the coefficients
   of 16 fits of 800 iterations with the weight 600, each to rows drawn with replacement
   within the environments. Weight and numbers were found as for "IRM".
@@ -110,7 +110,11 @@ PUBLISHED = {
     for setting, methods in _MEANS.items()
     for method, pair in methods.items()
 }
-PUBLISHED |= {(s, "IRM, bootstrapped"): PUBLISHED[s, "IRM"] for s in _MEANS}
+PUBLISHED |= {
+    (setting, method): PUBLISHED[setting, "IRM"]
+    for setting in _MEANS
+    for method in ("IRM, selected", "IRM, bootstrapped")
+}
 HEADLINES = [(s, m) for s in ("FEU", "FOU") for m in (*_MEANS[s], "IRM, bootstrapped")]
 HEADLINE_MEASURES = list(MEASURES)
 
@@ -159,18 +163,8 @@ def irm_bootstrapped(tables, device):
 
 def irm_coefs(tables, weights, n_iterations, device):
     """Return coefficients for each table and weight; all fits are made side by side."""
-    prepared = [prepare(X, y) for X, y, _ in tables]
-    X, y, groups = (
-        np.concatenate(parts)
-        for parts in (
-            [own[0] for own in prepared],
-            [own[1] for own in prepared],
-            [table[-1] for table in tables],
-        )
-    )
-    rows = np.split(
-        np.arange(len(X)), np.cumsum([len(own[0]) for own in prepared])[:-1]
-    )
+    Xs, ys, backs = zip(*(prepare(X, y) for X, y, _ in tables), strict=True)
+    ends = np.cumsum([len(X) for X in Xs])
     n_before, max_iter = n_iterations
     model = IRMRegressor(
         hidden_layer_sizes=(),
@@ -187,23 +181,21 @@ def irm_coefs(tables, weights, n_iterations, device):
     search = BatchedGridSearchCV(
         model,
         {"penalty_weight": weights},
-        cv=[(own, own) for own in rows],
+        cv=[(own, own) for own in np.split(np.arange(ends[-1]), ends[:-1])],
         scoring=coefficients,
         refit=False,
         error_score="raise",
     )
+    groups = np.concatenate([own for *_, own in tables])
     with config_context(enable_metadata_routing=True):
-        found = search.fit(X, y, groups=groups).cv_results_
+        search.fit(np.concatenate(Xs), np.concatenate(ys), groups=groups)
+    found = search.cv_results_
     return np.array(
         [
-            [
-                back
-                @ [found[f"split{split}_test_{k}"][number] for k in range(len(back))]
-                for number in range(len(weights))
-            ]
-            for split, (*_, back) in enumerate(prepared)
+            back @ [found[f"split{split}_test_{k}"] for k in range(len(back))]
+            for split, back in enumerate(backs)
         ]
-    )
+    ).swapaxes(1, 2)
 
 
 def coefficients(model, X, y):
