@@ -74,15 +74,15 @@ class DomainBatch:
         ) -> Tensor:
             return torch.mul(loss.value(outputs, targets), weights[..., 0], out=out)
 
-        targets = _match(rows.targets, outputs)
-        losses = in_pieces(weighted, outputs, targets, rows.column, out=memory[0])
+        pair = (outputs, rows.all_targets)
+        losses = in_pieces(weighted, *pair, rows.column, out=memory[0])
         risks = rows.sum(losses)
         return cls(rows, outputs, features, head, loss, risks, memory)
 
     @property
     def targets(self) -> Tensor:
         """What the outputs are compared with, shape (n_rows, n_outputs)."""
-        return _match(self.rows.targets, self.outputs)
+        return self.rows.all_targets
 
     def gradient(self, shares: Tensor) -> Tensor:
         """Return the gradient in the outputs of the rows' losses, times `shares`.
@@ -102,10 +102,3 @@ class DomainBatch:
     def residuals(self) -> Tensor:
         """Gradient of each row's loss in its outputs, shape (n_rows, n_outputs)."""
         return self.loss.residual(self.outputs, self.targets)
-
-
-def _match(targets: Tensor, outputs: Tensor) -> Tensor:
-    """Repeat the targets that models share."""
-    if targets.ndim == outputs.ndim:
-        return targets
-    return targets.expand(len(outputs), *targets.shape)

@@ -44,7 +44,7 @@ class Loss(NamedTuple):
 
 
 # So many numbers at a time leave what is made of them on the way in the cache.
-_PIECE = 2**15
+_PIECE = 2**17
 
 
 def in_pieces(

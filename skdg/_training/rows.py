@@ -53,6 +53,21 @@ class DomainRows:
         return len(self.sizes)
 
     @cached_property
+    def all_inputs(self) -> Tensor:
+        """The inputs with a model axis, repeated where models share them."""
+        return self._repeated(self.inputs)
+
+    @cached_property
+    def all_targets(self) -> Tensor:
+        """The targets with a model axis, repeated where models share them."""
+        return self._repeated(self.targets)
+
+    def _repeated(self, tensor: Tensor) -> Tensor:
+        if self.n_models is None or tensor.ndim == 3:
+            return tensor
+        return tensor.expand(self.n_models, *tensor.shape)
+
+    @cached_property
     def n_rows(self) -> int:
         """Number of rows of a model."""
         return sum(self.sizes)

@@ -180,10 +180,7 @@ class LayerStack:
         """Run the network on `rows`; the result is valid until the next call."""
         self._rows = rows
         buffers = self._buffers_for(rows.n_rows)
-        inputs = rows.inputs
-        if inputs.ndim == self.parameters.ndim:  # shared by the models
-            inputs = inputs.expand(len(self.parameters), *inputs.shape)
-        self._inputs = [inputs, *buffers.outputs[:-1]]
+        self._inputs = [rows.all_inputs, *buffers.outputs[:-1]]
         last = len(self._layers) - 1
         for layer, (weights, offsets) in enumerate(self._layers):
             output = buffers.outputs[layer]
