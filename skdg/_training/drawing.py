@@ -68,17 +68,17 @@ def resolve_max_iter(
     return max(_AUTO_ITERATIONS, n_passed // sum(rows_per_batch(sizes, batch_size)))
 
 
-def rows_to_see(
+def sees_points(
     rows: DomainRows,
     batch_size: int | None,
     max_iter: int,
-    network: Network,
+    is_affine: bool,
     loss: Loss,
     step: Step,
-) -> DomainRows:
-    """Return few rows in place of all where that makes no difference but to the time.
+) -> bool:
+    """Tell whether few points can stand for all rows, at a gain of time.
 
-    That is, where all rows are seen at once, and by their moments alone.
+    They can where all rows are seen at once, and by their moments alone.
 
     Parameters
     ----------
@@ -91,8 +91,8 @@ def rows_to_see(
     max_iter : int
         Number of iterations.
 
-    network : Network
-        What is trained.
+    is_affine : bool
+        Whether the network's features and outputs are affine in its inputs.
 
     loss : Loss
         The loss of a row.
@@ -102,16 +102,28 @@ def rows_to_see(
 
     Returns
     -------
-    DomainRows
-        `rows`, or points with the same moments.
+    bool
+        The answer.
     """
-    enough = step.needs_moments_alone and network.is_affine and loss.is_quadratic
+    enough = step.needs_moments_alone and is_affine and loss.is_quadratic
     if not enough or (batch_size is not None and batch_size < max(rows.sizes)):
-        return rows
-    n_columns = rows.inputs.shape[1] + rows.targets.shape[1]
-    n_saved = sum(max(0, size - n_columns - 1) for size in rows.sizes)
+        return False
+    n_points = rows.n_columns + 1
+    n_saved = sum(max(0, size - n_points) for size in rows.sizes)
     # For a row, moments cost about half as many steps as there are columns.
-    if 2 * max_iter * n_saved < n_columns * rows.n_rows:
+    return 2 * max_iter * n_saved >= rows.n_columns * rows.n_rows
+
+
+def rows_to_see(
+    rows: DomainRows,
+    batch_size: int | None,
+    max_iter: int,
+    network: Network,
+    loss: Loss,
+    step: Step,
+) -> DomainRows:
+    """Return points with the moments of the rows, or the rows; see `sees_points`."""
+    if not sees_points(rows, batch_size, max_iter, network.is_affine, loss, step):
         return rows
     with few_threads(0):  # whose number would show in the last bits
         return rows.condensed

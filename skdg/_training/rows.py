@@ -72,6 +72,11 @@ class DomainRows:
         """Number of rows of a model."""
         return sum(self.sizes)
 
+    @property
+    def n_columns(self) -> int:
+        """Number of columns of inputs and targets together."""
+        return self.inputs.shape[-1] + self.targets.shape[-1]
+
     @cached_property
     def equal_size(self) -> int | None:
         """Rows per domain if all domains have as many, else None."""

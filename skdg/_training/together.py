@@ -28,6 +28,7 @@ from skdg._training.drawing import (
     resolve_max_iter,
     rows_per_batch,
     rows_to_see,
+    sees_points,
     spread_batches,
 )
 from skdg._training.estimators import NetworkEstimator
@@ -79,6 +80,18 @@ def kind_of(model: NetworkEstimator) -> Hashable:
         )
     except (pickle.PicklingError, AttributeError, TypeError):
         return type(model), object()  # of a class of the user: like no other
+
+
+def n_rows_seen(model: NetworkEstimator, data: TrainingData) -> int:
+    """Return how many rows, or points in their place, an iteration sees."""
+    rows, loss = data.rows, data.targets.loss
+    batch_size = resolve_batch_size(model.batch_size, rows.sizes)
+    max_iter = resolve_max_iter(model.max_iter, rows.sizes, batch_size)
+    is_affine = not len(model.hidden_layer_sizes) or model.activation == "identity"
+    step = model._make_step(RandomState(0))
+    if sees_points(rows, batch_size, max_iter, is_affine, loss, step):
+        return rows.n_domains * (rows.n_columns + 1)
+    return sum(rows_per_batch(rows.sizes, batch_size))
 
 
 def fit_models(

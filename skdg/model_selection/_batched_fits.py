@@ -89,6 +89,7 @@ def fit_side_by_side(
         before[number] = frozenset((name, id(value)) for name, value in values.items())
     fitted: dict[tuple[int, int], tuple[Any, float]] = {}
     waiting: dict[Hashable, list[Job]] = defaultdict(list)
+    at_once: dict[Hashable, int] = {}
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         futures: list[Future] = []
 
@@ -122,10 +123,13 @@ def fit_side_by_side(
                         n_held = 0
                     latest = job.data
                     n_held += latest.rows.inputs.numel()
-                if n_at_once(job) == 1:
+                shape = shape_of(job)
+                if shape not in at_once:
+                    at_once[shape] = n_at_once(job)
+                if at_once[shape] == 1:
                     reasons.append("a network on so many rows fills the cores")
                 else:
-                    waiting[shape_of(job)].append(job)
+                    waiting[shape].append(job)
             for shape, jobs in waiting.items():
                 waiting[shape] = start(jobs, _ENOUGH)
         finish()

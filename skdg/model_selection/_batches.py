@@ -162,14 +162,12 @@ def shape_of(job: Job) -> Hashable:
 
 def n_at_once(job: Job) -> int:
     """Return how many models like this one go into a batch."""
-    from skdg._training.drawing import resolve_batch_size, rows_per_batch
+    from skdg._training.together import n_rows_seen
 
-    sizes = job.data.rows.sizes
-    batch_size = resolve_batch_size(job.model.batch_size, sizes)
-    n_rows = sum(rows_per_batch(sizes, batch_size))
-    widths = (*job.data.rows.inputs.shape[1:], *job.model.hidden_layer_sizes)
-    on_cpu = job.data.rows.inputs.device.type == "cpu"
-    numbers = _NUMBERS_AT_ONCE if on_cpu else _NUMBERS_ON_GPU
+    inputs = job.data.rows.inputs
+    n_rows = n_rows_seen(job.model, job.data)
+    widths = (inputs.shape[1], *job.model.hidden_layer_sizes)
+    numbers = _NUMBERS_AT_ONCE if inputs.device.type == "cpu" else _NUMBERS_ON_GPU
     return max(1, numbers // (n_rows * sum(widths)))
 
 

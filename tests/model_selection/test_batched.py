@@ -309,6 +309,23 @@ def test_size_of_batches_does_not_matter(at_once, monkeypatch):
     assert sizes == expected[at_once]
 
 
+def test_points_in_place_of_rows_are_few(monkeypatch):
+    """As rows they would be too many to train side by side."""
+    X, y, groups = make_data("ERMRegressor")
+    grid = {"alpha": [0.1, 1.0, 3.0]}
+    given = {"cv": LeaveOneGroupOut(), "scoring": "neg_mean_squared_error"}
+    monkeypatch.setattr(_batches, "_NUMBERS_AT_ONCE", 2**6)
+    for name, alone in (("ERMRegressor", False), ("MMDRegressor", True)):
+        model = getattr(skdg, name)(hidden_layer_sizes=(), **SHORT)
+        other = GridSearchCV(model, grid, **given).fit(X, y, groups=groups)
+        search = BatchedGridSearchCV(model, grid, **given)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            search.fit(X, y, groups=groups)
+        assert [w.category for w in caught] == [OrdinarySearchWarning] * alone
+        assert_same_search(search, other)
+
+
 def test_nothing_to_fit():
     X, y, _ = make_data()
     with pytest.raises(ValueError, match="there are 2 candidates and 0 folds"):
