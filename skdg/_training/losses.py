@@ -72,9 +72,9 @@ def in_pieces(
     Tensor
         The result, in `out` or elsewhere.
     """
-    most = _PIECE * torch.get_num_threads()
-    if out is None or out.numel() <= most or not out.is_cpu:
+    if out is None or out.numel() <= _PIECE or not out.is_cpu:
         return function(*tensors, out=None)
+    most = _PIECE * torch.get_num_threads()
     leading = tensors[0].shape[:-1]
     wide = (tensor.expand(*leading, tensor.shape[-1]) for tensor in tensors)
     if len(leading) == 1 or most * len(out) >= out.numel():
