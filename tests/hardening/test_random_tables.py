@@ -219,9 +219,14 @@ def large(facts):
     return facts.size >= 100
 
 
+def heavy(facts):
+    """Whether rows weigh so much that a penalty is lost beside them."""
+    return facts.heaviest >= 1e6
+
+
 def hard_to_solve(facts):
     """Whether columns, targets or weights are far from the penalties' size."""
-    return large(facts) or facts.target_size >= 1e3 or facts.heaviest >= 1e6
+    return large(facts) or facts.target_size >= 1e3 or heavy(facts)
 
 
 # What a message may say, and whether it is true of the table.
@@ -240,7 +245,7 @@ WARNINGS = [
     ("stopped short of the optimum", hard_to_solve),
     # Learners of scikit-learn within an estimator.
     ("lbfgs failed.* scale the data", large),
-    ("[Ii]ll-conditioned matrix|Singular matrix", large),
+    ("[Ii]ll-conditioned matrix|Singular matrix", lambda f: large(f) or heavy(f)),
     ("rejects every set of features", lambda f: True),
 ]
 
