@@ -24,7 +24,6 @@ are the median over rounds and the quartiles; they go to
 
 import argparse
 import csv
-import platform
 from functools import partial
 from pathlib import Path
 
@@ -43,7 +42,7 @@ from skdg._training.together import fit_models
 from skdg.model_selection import BatchedGridSearchCV
 
 RESULTS = Path(__file__).parent / "results" / "gpu.csv"
-COLUMNS = ["part", "what", "precision", "ratio", "lower", "upper", "ours", "made_with"]
+COLUMNS = ["part", "what", "precision", "ratio", "lower", "upper", "ours", "device"]
 PRECISIONS = {"float32": np.float32, "float64": np.float64}
 METHODS = ["ERM", "IRM", "VREx", "Fishr", "CORAL", "MMD", "DANN", "IGA", "IDGM", "Fish"]
 
@@ -205,16 +204,12 @@ def main():
     if not torch.cuda.is_available():
         parser.error("there is no GPU")
     torch.set_num_threads(1)
-    made_with = (
-        f"{torch.cuda.get_device_name()}, Python {platform.python_version()}, "
-        f"torch {torch.__version__}"
-    )
+    device = f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
     kept = []
     if RESULTS.exists():
         with RESULTS.open(newline="", encoding="utf-8") as file:
-            kept = [row for row in csv.reader(file) if row[0] not in arguments.parts][
-                1:
-            ]
+            _, *rows = csv.reader(file)
+        kept = [row for row in rows if row[0] not in arguments.parts]
     with RESULTS.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerows([COLUMNS, *kept])
@@ -223,7 +218,7 @@ def main():
                 lower, ratio, upper = np.percentile(ratios, [25, 50, 75])
                 cells = [f"{value:.3g}" for value in (ratio, lower, upper)]
                 print(f"{part:10} {what:30} {precision} {' '.join(cells)}  {own}")
-                writer.writerow((part, what, precision, *cells, own, made_with))
+                writer.writerow((part, what, precision, *cells, own, device))
                 file.flush()
 
 
