@@ -34,7 +34,8 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 
 import skdg
-from benchmarks.step_cost import HIDDEN, data, seconds
+from benchmarks.speed._rounds import HIDDEN, compare, times_of
+from benchmarks.step_cost import data, seconds
 from skdg._training.losses import LOG_LOSS
 from skdg._training.optimizer import Optimizer
 from skdg._training.recorded_step import recorded
@@ -54,16 +55,11 @@ def finished(step, times):
     torch.cuda.synchronize()
 
 
-def compare(slow, fast, rounds, times=(100, 100)):
-    """Return ratios of one round each, and the median time of the fast side."""
-    pair = [
-        partial(finished, one, n) for one, n in zip((slow, fast), times, strict=True)
-    ]
-    for one in pair:
-        one()
-    found = np.array([[seconds(one) for one in pair] for _ in range(rounds)])
-    found /= times
-    return found[:, 0] / found[:, 1], np.median(found[:, 1])
+def compare_steps(slow, fast, rounds, times):
+    """Return ratios of one round each, and the median time of the fast step."""
+    pair = (partial(finished, one, times) for one in (slow, fast))
+    ratios, own = compare(*pair, rounds)
+    return ratios, own / times
 
 
 def steps(name, X, y, groups, hidden, replay, batch_size="auto"):
@@ -94,7 +90,7 @@ def step(rounds):
                 steps(name, X.astype(dtype), y, groups, HIDDEN, replay)
                 for replay in (False, True)
             )
-            ratios, own = compare(*pair, rounds)
+            ratios, own = compare_steps(*pair, rounds, 100)
             yield name, precision, ratios, f"{1e6 * own:.0f} us"
 
 
@@ -120,8 +116,8 @@ def products(rounds):
             for delta, other in zip(hidden[1:], weights[1:], strict=True):
                 delta @ other.T
 
-        ratios, own = compare(ours, alone, rounds, (20, 20))
-        yield "IRM over its products", precision, ratios, f"{1e3 * own:.2f} ms"
+        ratios, own = compare_steps(ours, alone, rounds, 20)
+        yield "IRM over its products", precision, ratios, f"{1e3 * own:.2f} ms alone"
 
 
 def search(rounds):
@@ -142,12 +138,9 @@ def search(rounds):
                 own = kind(clone(model).set_params(device=device), grid, **given)
                 fit = partial(own.fit, X.astype(dtype), y, groups=groups)
                 sides.append((fit, 5 * n))
+            fits, numbers = zip(*sides, strict=True)
             with config_context(enable_metadata_routing=True):
-                for fit, _ in sides:
-                    fit()
-                times = np.array(
-                    [[seconds(fit) / n for fit, n in sides] for _ in range(rounds)]
-                )
+                times = times_of(*fits, rounds=rounds) / numbers
             ratios = times[:, 0] / times[:, 1]
             own = np.median(times[:, 1])
             yield f"{name}, a fit", precision, ratios, f"{1e3 * own:.2f} ms"
