@@ -2,60 +2,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Fish: gradient matching to first order."""
 
-from collections.abc import Callable
 from numbers import Real
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-import torch
 from sklearn.utils._param_validation import Interval
 
 from skdg._dataclass import estimator
 from skdg._training.classification import NetworkClassifier
 from skdg._training.estimators import NetworkEstimator
-from skdg._training.losses import Loss
-from skdg._training.models import number, per_model
-from skdg._training.optimizer import Optimizer
+from skdg._training.models import number
 from skdg._training.regression import NetworkRegressor
-from skdg._training.rows import DomainRows
-from skdg._training.steps import Network, Record, RiskStep, Step
-
-
-class FishStep(Step):
-    """One step per domain in random order, then part of the way to where they led.
-
-    `rate` is the part of the way, of each model if there are several.
-    """
-
-    def __init__(self, rate: Any, orders: np.random.RandomState) -> None:
-        self.penalty_names = []
-        self._rate, self._orders = rate, orders
-        self._inner: Step = RiskStep()
-
-    def recorded(self, record: Callable[[Step], Step]) -> Step:
-        """Replace the inner step; the order of domains is drawn on the host."""
-        self._inner = record(self._inner)
-        return self
-
-    def advance(
-        self,
-        network: Network,
-        rows: DomainRows,
-        loss: Loss,
-        optimizer: Optimizer,
-        iteration: int,
-    ) -> Record:
-        """Take one meta-step; each domain's risk is that before its inner step."""
-        start = network.parameters.clone()
-        risks: list[torch.Tensor] = [start] * rows.n_domains
-        for domain in self._orders.permutation(rows.n_domains):
-            own = rows.by_domain[domain]
-            inner = self._inner.advance(network, own, loss, optimizer, iteration)
-            risks[domain] = inner.risks
-        if isinstance(self._rate, np.ndarray) or self._rate != 1.0:
-            rate = per_model(self._rate, start)
-            torch.lerp(start, network.parameters, rate, out=network.parameters)
-        return Record(torch.cat(risks, -1))
+from skdg._training.steps import Step
+from skdg.gradients._fish_step import FishStep
 
 
 @estimator

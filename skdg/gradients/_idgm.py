@@ -24,8 +24,7 @@ _COLLAPSE = 1.5
 def gradient_disagreement(gradients: Tensor) -> Tensor:
     """Return minus the mean inner product over pairs of domains; 0 for one domain.
 
-    The sum over ordered pairs is |sum_e G_e|^2 - sum_e |G_e|^2, linear in the number of
-    domains.
+    The sum over ordered pairs is |sum_e G_e|^2 - sum_e |G_e|^2: linear in domains.
     """
     n_domains = len(gradients)
     if n_domains == 1:
@@ -68,10 +67,8 @@ class _IDGM(NetworkEstimator):
     -----
     The objective is [1]_
 
-    .. math::
-
-        \frac{1}{S} \sum_{e} R_e - \gamma \frac{2}{S (S - 1)} \sum_{i < j}
-        G_i^\top G_j,
+    .. math:: \frac{1}{S} \sum_e R_e - \gamma \frac{2}{S (S - 1)} \sum_{i < j}
+       G_i^\top G_j,
 
     with :math:`G_e` the gradient of :math:`R_e` in all parameters (without the L2
     penalty): means over domains and over pairs, without annealing. Its gradient is
@@ -84,8 +81,7 @@ class _IDGM(NetworkEstimator):
 
     References
     ----------
-    .. [1] Y. Shi, J. Seely, P. H. S. Torr, N. Siddharth, A. Hannun, N. Usunier and
-       G. Synnaeve, "Gradient matching for domain generalization", ICLR 2022
+    .. [1] Y. Shi et al., "Gradient matching for domain generalization", ICLR 2022
        (arXiv:2104.09937).
     """
 
@@ -122,12 +118,10 @@ class IDGMClassifier(_IDGM, NetworkClassifier):
     >>> model = IDGMClassifier(
     ...     hidden_layer_sizes=(),
     ...     gamma=2.5,
-    ...     alpha=0.0,
     ...     optimizer="sgd",
     ...     learning_rate_init=0.1,
     ...     learning_rate="constant",
     ...     max_iter=1000,
-    ...     batch_size=None,
     ... ).fit(X[train], y[train], groups=groups[train])
     >>> round(model.score(X[~train], y[~train]), 2)
     0.93

@@ -74,9 +74,8 @@ class _MultiTaskLinearModel(_MultiTaskLinear):
       w_0\|^2`, with w_0 free. At the optimum w_0 is lambda_1 / (lambda_1 + lambda_2)
       times the mean of the w_t.
     * "graph" [2]_: :math:`\frac{\lambda_1}{T^2} \sum_{s<t} A_{st} \|w_s - w_t\|^2 +
-      \frac{\lambda_2}{T} \sum_t \|w_t\|^2`, with A the graph. All pairs with weight 1
-      make this :math:`\frac{\lambda_1}{T} \sum_t \|w_t - \bar w\|^2` and the norms,
-      where :math:`\bar w` is the mean.
+      \frac{\lambda_2}{T} \sum_t \|w_t\|^2`, with A the graph. With weight 1 for all
+      pairs the first term is :math:`\frac{\lambda_1}{T} \sum_t \|w_t - \bar w\|^2`.
     * "clustered" [3]_: :math:`\frac{\lambda_1}{T} \sum_t \|w_t - \bar w_{c(t)}\|^2 +
       \frac{\lambda_2}{T} \sum_t \|w_t\|^2`, with the mean of the cluster c(t) of t,
       relaxed over all partitions into k clusters: :math:`\frac{\lambda_1}{T} \eta (1 +
@@ -84,20 +83,18 @@ class _MultiTaskLinearModel(_MultiTaskLinear):
       :math:`0 \preceq M \preceq I` and :math:`\mathrm{tr}\, M = k`, where :math:`\eta =
       \lambda_2 / \lambda_1` and row t of W is w_t. It penalises the mean of all and the
       distances of the clusters' means from it alike. The first term vanishes for any W
-      of rank k, so what is found is a space of k dimensions, with clusters in it or
-      not.
+      of rank k: what is found is a space of k dimensions, with clusters in it or not.
     * "low_rank" [4]_: :math:`\lambda_1 \|W\|_*`, the sum of singular values: the w_t
       lie near a space of few dimensions.
     * "joint_feature" [4]_: :math:`\lambda_1 \sum_j (\sum_t w_{tj}^2)^{1/2}`: all
-      domains use the same few features.
-      The paper squares the last two norms, for the same models at other weights.
+      domains use the same few features. (The paper squares this norm and the last one,
+      for the same models at other weights.)
     * "dirty" [5]_: the least :math:`\lambda_2 \sum_j \max_t |P_{tj}| + \lambda_1
       \sum_{tj} |Q_{tj}|` with W = P + Q: some features are used by all domains, some by
       single ones.
 
     `coef_` is w_0 for "mean", and for all others the mean of the w_t; `intercept_` is
-    b_0, which is the mean of the b_t. X is best standardised, and numbers y of the
-    order of 1.
+    b_0, the mean of the b_t. X is best standardised, and numbers y of the order of 1.
 
     "low_rank" and "clustered" are semidefinite programs: minutes and gigabytes where T
     + n_features is above a hundred.
@@ -141,14 +138,12 @@ class _MultiTaskLinearModel(_MultiTaskLinear):
         graph = None
         if self.coupling == "graph":
             graph = check_graph(self.graph, self.domains_)[np.ix_(order, order)]
-        second = second_solver(self.solver, self.solver_options)
-        coupled = CoupledProblem(
+        return CoupledProblem(
             problem,
             self.coupling,
             graph,
             self.n_clusters,
             self.solver_,
             self.solver_options,
-            second,
-        )
-        return coupled.solve
+            second_solver(self.solver, self.solver_options),
+        ).solve

@@ -72,13 +72,7 @@ class CoupledProblem:
     second: str | None
 
     def solve(self, loss: RowLoss | LogisticLoss) -> Solution:
-        """Return the solution for some targets, certified by its gap.
-
-        Parameters
-        ----------
-        loss : RowLoss or LogisticLoss
-            Targets and loss.
-        """
+        """Return the solution for these targets and this loss, certified by its gap."""
         if self.coupling == "mean":
             return self._solve_mean(loss)
         if self.coupling == "graph" and self.solver == NEWTON:

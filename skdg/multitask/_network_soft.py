@@ -101,18 +101,7 @@ class TaskNetworks:
         return DomainBatch.from_outputs(rows, output, self._inputs[-1], weights, loss)
 
     def direction(self, batch: DomainBatch) -> tuple[Tensor, Tensor]:
-        """Return the direction of descent, and the mean squared distance to the mean.
-
-        Parameters
-        ----------
-        batch : DomainBatch
-            The result of the last forward pass.
-
-        Returns
-        -------
-        tuple of Tensor
-            See `PulledCoordinates.direction`.
-        """
+        """Return what `PulledCoordinates.direction` makes of the last forward pass."""
         rows = batch.rows
         gradients = torch.empty_like(self._theta)
         delta = rows.weights[:, None] * batch.residuals
@@ -149,13 +138,7 @@ class TaskNetworks:
         return nullcontext()
 
     def domain_gradients(self, batch: DomainBatch) -> NoReturn:
-        """Refuse: no parameter is shared.
-
-        Parameters
-        ----------
-        batch : DomainBatch
-            The result of the last forward pass.
-        """
+        """Refuse: no parameter is shared."""
         raise TypeError(
             "With sharing='soft' no parameter belongs to several tasks, so that their "
             "gradients cannot be compared. Use sharing='hard'."

@@ -14,7 +14,7 @@ from skdg._training.losses import SQUARED_ERROR
 from skdg._training.optimizer import Optimizer
 from skdg._training.rows import DomainRows
 from skdg.datasets import make_fish_linear
-from skdg.gradients._fish import FishStep
+from skdg.gradients._fish_step import FishStep
 
 SIZES = (5, 3, 7)
 

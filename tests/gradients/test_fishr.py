@@ -13,7 +13,8 @@ from skdg._training.optimizer import Optimizer
 from skdg._training.rows import DomainRows
 from skdg._training.together import fit_models
 from skdg.gradients import FishrClassifier, FishrRegressor
-from skdg.gradients._fishr import FishrPenalty, head_gradient_variances
+from skdg.gradients._fishr import FishrPenalty
+from skdg.gradients._head_gradients import head_gradient_variances
 
 N_HIDDEN = 4
 # Name, loss of the library, number of outputs, loss of one row by torch.
