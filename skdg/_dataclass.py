@@ -99,7 +99,7 @@ def _complete_docstring(cls: type) -> str:
 
     Parameters and attributes are collected entry by entry, in the order of the
     signature and of the class tree. Every other section is taken from the class that
-    is nearest; the opening text of private bases is added to the class's own.
+    is nearest.
     """
     lineage = [base for base in cls.__mro__ if issubclass(base, DomainEstimator)]
     parsed = [_parse(vars(base).get("_own_doc", base.__doc__)) for base in lineage]

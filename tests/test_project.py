@@ -3,6 +3,7 @@
 """What holds for the project as a whole: its import, its interface, its files."""
 
 import inspect
+import pkgutil
 import re
 import subprocess
 import sys
@@ -17,7 +18,9 @@ from numpydoc.validate import validate
 from sklearn.base import BaseEstimator
 
 import skdg
+from skdg._dataclass import _parse
 from skdg._registry import ESTIMATORS
+from skdg.base import DomainEstimator
 
 ROOT = Path(__file__).parents[1]
 HEADER = "# Authors: The skdg developers\n# SPDX-License-Identifier: BSD-3-Clause\n"
@@ -70,6 +73,38 @@ def test_every_estimator_of_a_package_is_registered(package):
         if issubclass(getattr(module, name), BaseEstimator)
     }
     assert classes == {name for name, home in ESTIMATORS.items() if home == package}
+
+
+def leaves(cls):
+    """Return the classes of skdg below a class from which no other is derived."""
+    derived = [c for c in cls.__subclasses__() if c.__module__.startswith("skdg.")]
+    return set().union(*map(leaves, derived)) if derived else {cls}
+
+
+def test_a_method_that_is_only_written_is_registered():
+    # Whether its package exports it or not.
+    for module in pkgutil.walk_packages(skdg.__path__, "skdg."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
+    methods = {
+        cls.__name__
+        for cls in leaves(DomainEstimator)
+        # A search is no method.
+        if not cls.__module__.startswith("skdg.model_selection.")
+    }
+    assert methods == set(ESTIMATORS)
+
+
+# It tests hypotheses.
+@pytest.mark.parametrize("name", sorted({*ESTIMATORS} - {"InvariantCausalPrediction"}))
+def test_notes_of_a_method_say_what_it_minimises(name):
+    cls = getattr(skdg, name)
+    _, sections = _parse(cls.__doc__)
+    assert "objective" in sections["Notes"]
+    assert "[1]_" in sections["Notes"]
+    assert sections["References"].startswith(".. [1]")
+    if "penalty_anneal_iters" in cls().get_params():
+        assert "`penalty_anneal_iters`" in sections["Notes"]
 
 
 def test_dir_lists_the_public_names_once():

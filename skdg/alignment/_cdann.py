@@ -19,12 +19,19 @@ class CDANNClassifier(Adversarial, NetworkClassifier):
 
     Notes
     -----
-    As `skdg.DANNClassifier`, with a discriminator that also sees the class of each row
-    [1]_. Its cross-entropy is the mean over classes of means over rows, so that each
-    class counts equally, and not each domain. The class enters as one indicator per
-    class beside the features; DomainBed adds a vector that is learned for each class to
-    them, which a first linear layer turns into the same. There is no regressor: the
-    method is defined for classes alone.
+    The objective is that of `skdg.DANNClassifier`, with a discriminator D that also
+    sees the class c of each row [1]_,
+
+    .. math:: \min_\theta \max_D \; \frac{1}{S} \sum_e R_e + \lambda \,
+       \frac{1}{C} \sum_{c} \mathrm{mean}_{i: y_i = c} \log D_{e(i)}(z_i, c),
+
+    so that in the second mean the C classes count equally, and not the domains. It sees
+    the features z that enter the last layer. As in DANN its gradient is reversed, and
+    the weight is 0 before `penalty_anneal_iters` (DomainBed alternates, without
+    annealing). The class enters as one indicator per class beside the features;
+    DomainBed adds a vector that is learned for each class to them, which a first linear
+    layer turns into the same. There is no regressor: the method is defined for classes
+    alone.
 
     References
     ----------

@@ -15,18 +15,19 @@ class _DANN(Adversarial):
     Notes
     -----
     A discriminator D predicts the domain from the features z that enter the last layer;
-    the features are made to fail it [1]_:
+    the features are made to fail it. The objective is [1]_
 
     .. math:: \min_\theta \max_D \; \frac{1}{S} \sum_e R_e + \lambda \,
        \frac{1}{S} \sum_e \mathrm{mean}_{i \in e} \log D_e(z_i).
 
     Both move in the same iteration: D down its cross-entropy, the featurizer up lambda
-    times it (a reversed gradient, as in the paper). DomainBed alternates instead, and
-    offers a penalty on the discriminator's gradient, which is left out. The weight is 0
-    before `penalty_anneal_iters`, while D already learns. With one domain there is
-    nothing to discriminate, and the model is that of ERM. A linear model has no
-    features that could change. Where the domains differ in the share of each class,
-    features of the same distribution cannot predict well.
+    times it (a reversed gradient, as in the paper, and one pass for both). DomainBed
+    alternates instead, has no annealing, and offers a penalty on the discriminator's
+    gradient, by default of weight 0, which is left out. The weight is 0 before
+    `penalty_anneal_iters`, while D already learns. With one domain there is nothing to
+    discriminate, and the model is that of ERM. A linear model has no features that
+    could change. Where the domains differ in the share of each class, features of the
+    same distribution cannot predict well.
 
     References
     ----------

@@ -46,8 +46,9 @@ class _ANDMask(NetworkEstimator):
     and is 0 elsewhere, in all parameters; what is kept is divided by the share kept in
     its parameter tensor (with Adam nearly without effect). `alpha` acts on all entries.
     The result depends on the basis of the features: a rotation of X changes it. One
-    domain gives ERM. There is no penalty; `penalty_weight` does not apply. DomainBed is
-    the same; in the authors' code the division is an option.
+    domain gives ERM. There is no objective of which this is the gradient, and no
+    penalty; `penalty_weight` does not apply. DomainBed is the same; in the authors'
+    code the division is an option.
 
     References
     ----------

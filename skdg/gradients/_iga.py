@@ -38,11 +38,12 @@ class _IGA(PenalizedEstimator):
 
     .. math:: \frac{1}{S} \sum_e R_e + \lambda \sum_e \left\| G_e - \bar G \right\|^2,
 
-    with the gradients in *all* parameters, and the sum (not the mean) over domains, as
-    in DomainBed. The gradient is exact, second order included; DomainBed holds the mean
-    gradient fixed, which changes nothing. The weight is 0 before
-    `penalty_anneal_iters`. Unlike the objective of IDGM it is bounded below: it is that
-    of IDGM and a penalty on the norms of gradients.
+    with the gradients in *all* parameters, and in the penalty the sum (not the mean)
+    over domains, as in DomainBed. The gradient is exact, second order included;
+    DomainBed holds the mean gradient fixed, which changes nothing. The weight is 0
+    before `penalty_anneal_iters` (DomainBed has no annealing). Unlike the objective of
+    IDGM it is bounded below: it is that of IDGM and a penalty on the norms of
+    gradients.
 
     References
     ----------

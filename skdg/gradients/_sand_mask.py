@@ -52,8 +52,9 @@ class _SANDMask(NetworkEstimator):
 
     with the sample variance over domains, and divided by the mean of this mask in its
     parameter tensor, for all parameters. `alpha` acts on all entries. One domain gives
-    ERM. There is no penalty; `penalty_weight` does not apply. DomainBed is the same but
-    for its default threshold.
+    ERM. There is no objective of which this is the gradient, and no penalty;
+    `penalty_weight` does not apply. DomainBed is the same but for its default
+    threshold.
 
     References
     ----------

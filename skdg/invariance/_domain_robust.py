@@ -54,8 +54,12 @@ class DomainRobust(DomainRounds):
 
     Notes
     -----
-    The worst mixture of domains is found by exponentiated gradient ascent, around fits
-    that take the mixture as given: from uniform weights on, in each round,
+    The objective is the loss in the worst mixture of domains,
+
+    .. math:: \min_h \max_q \sum_e q_e L_e(h), \qquad q_e \ge 0, \quad \sum_e q_e = 1.
+
+    The mixture is found by exponentiated gradient ascent, around fits that take it as
+    given: from uniform weights on, in each round,
 
     .. math:: h \leftarrow \mathrm{fit}\left(\text{weights } \frac{q_e w_i}{\sum_{j \in
        e} w_j}\right), \qquad q_e \leftarrow \frac{q_e \exp(\eta \, L_e(h))}{\sum_i q_i
@@ -66,7 +70,8 @@ class DomainRobust(DomainRounds):
     regressor over the variance of y. Weights sum to those of the input. For convex
     losses the average of all rounds approaches the mixture's saddle point [1]_. This is
     the idea of `skdg.GroupDROClassifier` [2]_ for models that are not trained by
-    gradients.
+    gradients. That updates the weights before each step; here a model has to be fitted
+    before there are losses.
 
     References
     ----------

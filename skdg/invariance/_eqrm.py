@@ -85,10 +85,11 @@ class _EQRM(NetworkEstimator):
     .. math:: \min_\theta x \quad \text{with} \quad \frac{1}{S} \sum_e \Phi \left(
        \frac{x - R_e}{h} \right) = q.
 
-    It sees the risks alone; there is no penalty. The gradient is that of the exact
-    quantile, bandwidth included. DomainBed makes a new optimizer with a much smaller
-    step after the burn-in; here the schedule of `learning_rate` goes on. The authors'
-    limit of q near 1, a formula for the tail, is left out.
+    It sees the risks alone; there is no penalty. Before `burn_in_iters` it is their
+    mean. The gradient is that of the exact quantile, bandwidth included. DomainBed
+    makes a new optimizer with a much smaller step after the burn-in; here the schedule
+    of `learning_rate` goes on, by default towards 0. The authors' formula for q near 1
+    is left out; GroupDRO looks at the worst domain.
 
     References
     ----------

@@ -62,7 +62,8 @@ class _GroupDRO(NetworkEstimator):
     with the weights q (of sum 1: a mean of risks) updated first, as in the authors'
     code, and held fixed in the gradient. Each batch holds rows of every domain, so that
     no domain's weight shrinks for want of rows. The authors' adjustment for the size of
-    a domain is left out. There is no penalty; `penalty_weight` does not apply.
+    a domain, by default 0 in their code too, is left out. There is no penalty and no
+    annealing; `penalty_weight` does not apply.
 
     References
     ----------

@@ -58,11 +58,11 @@ class InvariantSubspaceRecovery(
     the same everywhere, and of spurious ones, whose mean given the class depends on the
     domain. Class means then differ only along spurious directions, and with more
     domains than such directions the eigenvectors of their scatter :math:`\sum_c \sum_e
-    (\mu_{ce} - \bar\mu_c) (\mu_{ce} - \bar\mu_c)^\top` find them all [1]_. For
-    covariances it is those of :math:`\sum_c \sum_e (C_{ce} - \bar C_c)^2`; the paper
-    takes the difference of a pair of domains. Here all domains count, and equally, and
-    all classes; the paper uses one class. With one domain nothing can differ, and X
-    passes unchanged but for the basis.
+    (\mu_{ce} - \bar\mu_c) (\mu_{ce} - \bar\mu_c)^\top` find them all [1]_. With
+    covariances the scatter is :math:`\sum_c \sum_e (C_{ce} - \bar C_c)^2`. What is kept
+    has the least trace of it, which is the objective, in closed form. The paper uses
+    one class, and for covariances two domains; here all count, equally, and none has to
+    be chosen. With one domain nothing can differ, and X is unchanged but for the basis.
 
     References
     ----------
