@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What a method sees of one batch: the argument of every penalty."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from skdg._training.losses import Loss, in_pieces
+from skdg._training.losses import Loss, in_pieces, is_many
 from skdg._training.rows import DomainRows
 
 _NONE = (None, None)
@@ -84,6 +85,11 @@ class DomainBatch:
         """What the outputs are compared with, shape (n_rows, n_outputs)."""
         return self.rows.all_targets
 
+    @cached_property
+    def residuals(self) -> Tensor:
+        """Gradient of each row's loss in its outputs, shape (n_rows, n_outputs)."""
+        return self.loss.residual(self.outputs, self.targets)
+
     def gradient(self, shares: Tensor) -> Tensor:
         """Return the gradient in the outputs of the rows' losses, times `shares`.
 
@@ -91,14 +97,55 @@ class DomainBatch:
         """
 
         def weighted(
-            outputs: Tensor, targets: Tensor, shares: Tensor, out: Tensor | None
+            outputs: Tensor, residuals: Tensor, shares: Tensor, out: Tensor | None
         ) -> Tensor:
-            return torch.mul(self.loss.residual(outputs, targets), shares, out=out)
+            return torch.mul(residuals, shares, out=out)
 
-        pair = (self.outputs, self.targets)
-        return in_pieces(weighted, *pair, shares, out=self.memory[1])
+        return self._by_row(weighted, shares, self.memory[1])
 
     @cached_property
-    def residuals(self) -> Tensor:
-        """Gradient of each row's loss in its outputs, shape (n_rows, n_outputs)."""
-        return self.loss.residual(self.outputs, self.targets)
+    def slopes(self) -> Tensor:
+        """Derivative of each domain's risk in a factor of its outputs, at 1."""
+
+        def weighted(
+            outputs: Tensor, residuals: Tensor, weights: Tensor, out: Tensor | None
+        ) -> Tensor:
+            by_row = torch.linalg.vecdot(outputs, residuals)
+            return torch.mul(by_row, weights[..., 0], out=out)
+
+        return self.rows.sum(self._by_row(weighted, self.rows.column, self.memory[0]))
+
+    def slope_gradient(self, shares: Tensor) -> Tensor:
+        """Return the gradient in the outputs of the rows' slopes, times `shares`.
+
+        That of a row's slope is its residual, plus the Hessian of its loss times the
+        outputs. Shares have shape (n_rows, 1).
+        """
+
+        def weighted(
+            outputs: Tensor, residuals: Tensor, shares: Tensor, out: Tensor | None
+        ) -> Tensor:
+            total = self.loss.residual_tangent(outputs, outputs).add_(residuals)
+            return torch.mul(total, shares, out=out)
+
+        out = torch.empty_like(self.outputs) if is_many(self.memory[1]) else None
+        return self._by_row(weighted, shares, out)
+
+    def _by_row(
+        self, function: Callable[..., Tensor], shares: Tensor, out: Tensor | None
+    ) -> Tensor:
+        """Return a function of outputs, residuals and shares of rows, see `in_pieces`.
+
+        Residuals of few rows are computed once. Those of many come from the cache if
+        they are computed again where they are used.
+        """
+        if not is_many(self.memory[1]):
+            return function(self.outputs, self.residuals, shares, out=None)
+
+        def of_piece(
+            outputs: Tensor, targets: Tensor, shares: Tensor, out: Tensor | None
+        ) -> Tensor:
+            residuals = self.loss.residual(outputs, targets)
+            return function(outputs, residuals, shares, out=out)
+
+        return in_pieces(of_piece, self.outputs, self.targets, shares, out=out)

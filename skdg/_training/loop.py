@@ -135,8 +135,9 @@ def _stack(records: list[Record]) -> np.ndarray:
     """Return records as an array of shape (n_iter, n_models, n_columns)."""
     risks = torch.stack([record.risks for record in records])
     if records[0].penalties:
-        penalties = [torch.stack(record.penalties, -1) for record in records]
-        risks = torch.cat([risks, torch.stack(penalties)], -1)
+        by_penalty = zip(*(record.penalties for record in records), strict=True)
+        penalties = [torch.stack(own) for own in by_penalty]
+        risks = torch.cat([risks, torch.stack(penalties, -1)], -1)
     array = to_numpy(risks)
     return array if array.ndim == 3 else array[:, None]
 

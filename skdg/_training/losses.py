@@ -47,6 +47,11 @@ class Loss(NamedTuple):
 _PIECE = 2**17
 
 
+def is_many(out: Tensor | None) -> bool:
+    """Tell whether a result with this memory is computed in pieces."""
+    return out is not None and out.numel() > _PIECE and out.is_cpu
+
+
 def in_pieces(
     function: Callable[..., Tensor], *tensors: Tensor, out: Tensor | None
 ) -> Tensor:
@@ -72,7 +77,7 @@ def in_pieces(
     Tensor
         The result, in `out` or elsewhere.
     """
-    if out is None or out.numel() <= _PIECE or not out.is_cpu:
+    if out is None or not is_many(out):
         return function(*tensors, out=None)
     most = _PIECE * torch.get_num_threads()
     leading = tensors[0].shape[:-1]

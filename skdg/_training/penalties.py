@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from skdg._training.batch import DomainBatch
+from skdg._training.models import number
 from skdg._training.optimizer import Optimizer
 
 
@@ -82,8 +83,10 @@ class Penalty(Schedule):
         The name of the penalty in the history.
 
     derivative : callable, default=None
-        The derivative of a penalty of gradients in these, in closed form, which it may
-        write over the gradients; None to differentiate automatically.
+        The derivative of the function in closed form; None to differentiate
+        automatically. That of a penalty of gradients is a tensor of their shape, for
+        which it may write over them. That of a penalty of a batch are its
+        `Derivatives`; both see all models then, and the function is called first.
 
     of_moments : bool, default=False
         Whether a penalty of a `DomainBatch` is a function of risks and of the first and
@@ -112,7 +115,8 @@ def weights_and_scale(
         weight / penalty.divided_above(batch)
         for weight, penalty in zip(weights, penalties, strict=True)
     )
-    return weights, 1.0 / reduce(np.maximum, ratios, 1.0)
+    # torch takes longer over numbers of numpy's.
+    return weights, number(1.0 / reduce(np.maximum, ratios, 1.0))
 
 
 def phase_of(schedules: Sequence[Schedule], iteration: int) -> tuple[Hashable, ...]:

@@ -141,6 +141,10 @@ class DomainRows:
             return values[..., None].expand(*values.shape, self.equal_size).flatten(-2)
         return values[..., self.domain]
 
+    def column_of(self, values: Tensor) -> Tensor:
+        """Return weights that sum, within each domain, to the domain's value."""
+        return (self.weights * self.spread(values))[..., None]
+
     def give_(self, out: Tensor, values: Tensor) -> None:
         """Write into each row of `out` that of its domain of (n_domains, n) values."""
         if self.equal_size is not None:
@@ -153,13 +157,13 @@ class DomainRows:
         """Return `values` of shape (n_rows, n) less the means of their domains.
 
         The means are held fixed in the gradient: that of any weighted sum of squares or
-        products of the result in them is 0. Of one model.
+        products of the result in them is 0.
         """
         means = means.detach()
         if self.equal_size is not None:
-            shape = (self.n_domains, self.equal_size, -1)
-            return (values.reshape(shape) - means[:, None]).flatten(0, 1)
-        return values - means[self.domain]
+            parts = values.unflatten(-2, (self.n_domains, self.equal_size))
+            return (parts - means.unsqueeze(-2)).flatten(-3, -2)
+        return values - means[..., self.domain, :]
 
     def products(self, left: Tensor, right: Tensor) -> Tensor:
         """Return ``left_e.T @ right_e`` of the rows of each domain e.

@@ -13,16 +13,15 @@ Each step serves one model, or many side by side: numbers are then arrays with a
 per model, and all that depends on the model has a leading axis.
 """
 
-from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from skdg._training.batch import DomainBatch
+from skdg._training.derivatives import Derivatives, differentiate
 from skdg._training.losses import Loss
-from skdg._training.models import is_any, over_batch, over_values, per_model
+from skdg._training.models import is_any, over_values, per_model
 from skdg._training.optimizer import Optimizer
 from skdg._training.penalties import (
     Penalty,
@@ -37,6 +36,7 @@ from skdg._training.rows import DomainRows
 # What a method needs to make a step, in one place.
 __all__ = [
     "TOLERATED_GROWTH",
+    "Derivatives",
     "DirectionStep",
     "GradientStep",
     "Network",
@@ -98,62 +98,36 @@ class RiskStep(Step):
         """Take one optimizer step on the objective."""
         restart_if_due(self._penalties, optimizer, iteration)
         batch = network.forward(rows, loss)
-        shares = rows.shares
+        # What each domain's risk weighs, and with it each row.
+        by_domain: Tensor | None = None
         if self._weigh is not None and iteration >= self._weigh_from:
             by_domain = self._weigh(batch.risks.detach())
-            shares = (rows.weights * rows.spread(by_domain))[..., None]
         if not self._penalties:
+            shares = rows.shares if by_domain is None else rows.column_of(by_domain)
             optimizer.apply(network.backward(batch.gradient(shares)))
             return Record(batch.risks)
         weights, scale = weights_and_scale(self._penalties, batch, iteration)
-        # The derivative is taken in these alone: how they depend on the parameters, and
-        # the risks on the outputs, is known in closed form.
-        leaves = tuple(
-            value.detach().requires_grad_()
-            for value in (batch.risks, batch.outputs, batch.features, batch.head)
+        values, found = differentiate(
+            self._penalties, [weight * scale for weight in weights], batch
         )
-        with torch.enable_grad():
-            risks, outputs, features, head = leaves
-            seen = DomainBatch(rows, outputs, features, head, loss, risks)
-            values = tuple(over_batch(p.function, seen) for p in self._penalties)
-            in_risks, in_outputs, in_features, in_head = _derivatives(
-                values, weights, leaves, scale
+        if by_domain is None and found.risks is None:
+            shares = rows.shares
+            if isinstance(scale, np.ndarray) or scale != 1.0:
+                shares = shares * per_model(scale, batch.outputs)
+        else:
+            equal = 1.0 / rows.n_domains
+            total = (equal if by_domain is None else by_domain) * per_model(
+                scale, batch.risks
             )
-        if isinstance(scale, np.ndarray) or scale != 1.0:
-            shares = shares * per_model(scale, batch.outputs)
-        if in_risks is not None:
-            shares = shares + (rows.weights * rows.spread(in_risks))[..., None]
+            if found.risks is not None:
+                total = found.risks + total
+            shares = rows.column_of(total)
         gradient = batch.gradient(shares)
-        if in_outputs is not None:
-            gradient += in_outputs
-        direction = network.backward(gradient, in_features, in_head)
+        if found.outputs is not None:
+            gradient += found.outputs
+        direction = network.backward(gradient, found.features, found.head)
         optimizer.apply(direction, scale)
-        return Record(batch.risks, tuple(value.detach() for value in values))
-
-
-def _derivatives(
-    values: Sequence[Tensor],
-    weights: Sequence[Any],
-    leaves: tuple[Tensor, ...],
-    scale: Any,
-) -> tuple[Tensor | None, ...]:
-    """Differentiate the weighted sum of `values`; None where nothing depends."""
-    at_work = [
-        (value, weight * scale)
-        for value, weight in zip(values, weights, strict=True)
-        if is_any(weight)
-    ]
-    if not at_work:
-        return (None,) * len(leaves)
-    outer = [
-        per_model(weight, value)
-        if isinstance(weight, np.ndarray)
-        else value.new_full(value.shape, weight)
-        for value, weight in at_work
-    ]
-    return torch.autograd.grad(
-        [value for value, _ in at_work], leaves, outer, allow_unused=True
-    )
+        return Record(batch.risks, values)
 
 
 class GradientStep(Step):

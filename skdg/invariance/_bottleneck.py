@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The information bottleneck: what ERM and IRM with it share."""
 
-from typing import ClassVar
+from functools import partial
+from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import StrOptions
 from torch import Tensor
@@ -10,16 +11,30 @@ from torch import Tensor
 from skdg._dataclass import estimator
 from skdg._training.batch import DomainBatch
 from skdg._training.penalized import PenalizedEstimator
+from skdg._training.steps import Derivatives
 
 
 def within_domain_variance(batch: DomainBatch, bottleneck: str = "features") -> Tensor:
-    """Return the variance of features or outputs within domains.
+    """Return the variance of features or outputs within domains, of each model.
 
     Averaged over domains and over features (or outputs).
     """
+    centred = _centred(batch, bottleneck)
+    return batch.rows.mean(centred.square()).mean((-2, -1))
+
+
+def within_domain_variance_derivative(
+    batch: DomainBatch, bottleneck: str = "features"
+) -> Derivatives:
+    """Return the derivative of `within_domain_variance`."""
+    centred = _centred(batch, bottleneck)
+    shares = batch.rows.shares * (2.0 / centred.shape[-1])
+    return Derivatives(**{bottleneck: centred.mul_(shares)})
+
+
+def _centred(batch: DomainBatch, bottleneck: str) -> Tensor:
     values = batch.features if bottleneck == "features" else batch.outputs
-    centred = batch.rows.centred(values, batch.rows.mean(values))
-    return batch.rows.mean(centred.square()).mean()
+    return batch.rows.centred(values, batch.rows.mean(values))
 
 
 @estimator
@@ -43,3 +58,13 @@ class Bottleneck(PenalizedEstimator):
     _parameter_constraints: ClassVar[dict[str, list]] = {
         "bottleneck": [StrOptions({"features", "outputs"})],
     }
+
+    def _variance(self) -> dict[str, Any]:
+        """Return what a penalty of the variance consists of."""
+        return {
+            "function": partial(within_domain_variance, bottleneck=self.bottleneck),
+            "derivative": partial(
+                within_domain_variance_derivative, bottleneck=self.bottleneck
+            ),
+            "of_moments": True,
+        }

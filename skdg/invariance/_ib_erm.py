@@ -2,15 +2,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Empirical risk minimization with an information bottleneck."""
 
-from functools import partial
-
 import numpy as np
 
 from skdg._dataclass import estimator
 from skdg._training.classification import NetworkClassifier
 from skdg._training.regression import NetworkRegressor
 from skdg._training.steps import RiskStep, Step
-from skdg.invariance._bottleneck import Bottleneck, within_domain_variance
+from skdg.invariance._bottleneck import Bottleneck
 
 
 @estimator
@@ -43,8 +41,7 @@ class _IBERM(Bottleneck):
     penalty_weight: float = 0.1
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
-        function = partial(within_domain_variance, bottleneck=self.bottleneck)
-        return RiskStep(self._annealed(function, weight_before=0.0, of_moments=True))
+        return RiskStep(self._annealed(**self._variance(), weight_before=0.0))
 
 
 @estimator

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Invariant risk minimization with an information bottleneck."""
 
-from functools import partial
 from numbers import Real
 from typing import ClassVar
 
@@ -14,8 +13,8 @@ from skdg._training.classification import NetworkClassifier
 from skdg._training.models import number
 from skdg._training.regression import NetworkRegressor
 from skdg._training.steps import Penalty, RiskStep, Step, one
-from skdg.invariance._bottleneck import Bottleneck, within_domain_variance
-from skdg.invariance._irm import irm_penalty
+from skdg.invariance._bottleneck import Bottleneck
+from skdg.invariance._irm_penalty import irm_derivative, irm_penalty
 
 
 @estimator
@@ -66,13 +65,18 @@ class _IBIRM(Bottleneck):
         bottleneck = Penalty(
             number(self.bottleneck_weight),
             self.penalty_anneal_iters,
-            function=partial(within_domain_variance, bottleneck=self.bottleneck),
+            **self._variance(),
             reset_optimizer=self.reset_optimizer,
             name="bottleneck",
-            of_moments=True,
         )
         return RiskStep(
-            self._annealed(irm_penalty, before, divided_above=one, of_moments=True),
+            self._annealed(
+                irm_penalty,
+                before,
+                divided_above=one,
+                derivative=irm_derivative,
+                of_moments=True,
+            ),
             bottleneck,
         )
 

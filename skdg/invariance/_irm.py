@@ -6,50 +6,14 @@ from functools import partial
 from typing import ClassVar
 
 import numpy as np
-import torch
 from sklearn.utils._param_validation import StrOptions
-from torch import Tensor
 
 from skdg._dataclass import estimator
-from skdg._training.batch import DomainBatch
 from skdg._training.classification import NetworkClassifier
 from skdg._training.penalized import PenalizedEstimator
 from skdg._training.regression import NetworkRegressor
 from skdg._training.steps import RiskStep, Step, one
-
-
-def irm_penalty(
-    batch: DomainBatch, dummy: str = "scalar", estimate: str = "squared"
-) -> Tensor:
-    """Return the mean over domains of the squared gradient in a dummy predictor.
-
-    The derivative of a row's loss at w = 1 is known in closed form: the outputs times
-    the residual for a scalar w, and for a vector w, entry by entry, the part of the
-    outputs that comes from one feature times the residual.
-
-    Written for a leading model axis, too: being mapped over models would cost a small
-    step more than its arithmetic.
-    """
-    if dummy == "scalar":
-        slopes = torch.linalg.vecdot(batch.outputs, batch.residuals)
-    else:
-        slopes = batch.features * (batch.residuals @ batch.head.mT)
-
-    def squared(slopes: Tensor) -> Tensor:
-        squares = slopes.square()
-        return squares if dummy == "scalar" else squares.mean(-1)
-
-    of_mean = squared(batch.rows.mean(slopes))
-    if estimate == "squared":
-        return of_mean.mean(-1)
-    # The mean of products of different rows; 0 for a single one, which has no partner.
-    # Weights count repetitions of a row, so their sum is the number of rows.
-    n = batch.rows.mass
-    products = (n * of_mean - batch.rows.mean(squared(slopes))) / (n - 1.0).clamp(1e-6)
-    return torch.where(n > 1.0, products, 0.0).mean(-1)
-
-
-irm_penalty.sees_all_models = True  # type: ignore[attr-defined]
+from skdg.invariance._irm_penalty import irm_derivative, irm_penalty
 
 
 @estimator
@@ -116,9 +80,16 @@ class _IRM(PenalizedEstimator):
     def _make_step(self, random_state: np.random.RandomState) -> Step:
         penalty = partial(irm_penalty, dummy=self.dummy, estimate=self.penalty_estimate)
         before = np.minimum(1.0, self.penalty_weight)
-        of_moments = self.penalty_estimate == "squared"
+        is_squared = self.penalty_estimate == "squared"
+        in_closed_form = is_squared and self.dummy == "scalar"
         return RiskStep(
-            self._annealed(penalty, before, divided_above=one, of_moments=of_moments)
+            self._annealed(
+                penalty,
+                before,
+                divided_above=one,
+                derivative=irm_derivative if in_closed_form else None,
+                of_moments=is_squared,
+            )
         )
 
 

@@ -10,12 +10,18 @@ from skdg._training.batch import DomainBatch
 from skdg._training.classification import NetworkClassifier
 from skdg._training.penalized import PenalizedEstimator
 from skdg._training.regression import NetworkRegressor
-from skdg._training.steps import RiskStep, Step
+from skdg._training.steps import Derivatives, RiskStep, Step
 
 
 def mean_squared_output(batch: DomainBatch) -> Tensor:
     """Return the mean square of the outputs, domains counting equally."""
-    return batch.rows.mean(batch.outputs.square()).mean()
+    return batch.rows.mean(batch.outputs.square()).mean((-2, -1))
+
+
+def mean_squared_output_derivative(batch: DomainBatch) -> Derivatives:
+    """Return the derivative of `mean_squared_output`."""
+    n_outputs = batch.outputs.shape[-1]
+    return Derivatives(outputs=batch.outputs * (batch.rows.shares * (2.0 / n_outputs)))
 
 
 @estimator
@@ -52,7 +58,12 @@ class _SpectralDecoupling(PenalizedEstimator):
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
         return RiskStep(
-            self._annealed(mean_squared_output, weight_before=0.0, of_moments=True)
+            self._annealed(
+                mean_squared_output,
+                weight_before=0.0,
+                derivative=mean_squared_output_derivative,
+                of_moments=True,
+            )
         )
 
 

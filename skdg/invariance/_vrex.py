@@ -10,12 +10,22 @@ from skdg._training.batch import DomainBatch
 from skdg._training.classification import NetworkClassifier
 from skdg._training.penalized import PenalizedEstimator
 from skdg._training.regression import NetworkRegressor
-from skdg._training.steps import RiskStep, Step, one
+from skdg._training.steps import Derivatives, RiskStep, Step, one
 
 
 def risk_variance(batch: DomainBatch) -> Tensor:
-    """Return the population variance of the domains' risks."""
-    return batch.risks.var(correction=0)
+    """Return the population variance of the domains' risks, of each model."""
+    # Several times as fast as torch's own for so few numbers.
+    return _deviations(batch).square().mean(-1)
+
+
+def risk_variance_derivative(batch: DomainBatch) -> Derivatives:
+    """Return the derivative of `risk_variance`."""
+    return Derivatives(risks=_deviations(batch).mul_(2.0 / batch.rows.n_domains))
+
+
+def _deviations(batch: DomainBatch) -> Tensor:
+    return batch.risks - batch.risks.mean(-1, keepdim=True)
 
 
 @estimator
@@ -54,7 +64,13 @@ class _VREx(PenalizedEstimator):
     def _make_step(self, random_state: np.random.RandomState) -> Step:
         before = np.minimum(1.0, self.penalty_weight)
         return RiskStep(
-            self._annealed(risk_variance, before, divided_above=one, of_moments=True)
+            self._annealed(
+                risk_variance,
+                before,
+                divided_above=one,
+                derivative=risk_variance_derivative,
+                of_moments=True,
+            )
         )
 
 

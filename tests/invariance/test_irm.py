@@ -15,7 +15,7 @@ from skdg._training.batch import DomainBatch
 from skdg._training.losses import CROSS_ENTROPY, LOG_LOSS, SQUARED_ERROR
 from skdg._training.rows import DomainRows
 from skdg.datasets import irm_sem_errors, make_irm_sem
-from skdg.invariance._irm import irm_penalty
+from skdg.invariance._irm_penalty import irm_penalty
 
 TASKS = {
     "binary": (LOG_LOSS, 1),

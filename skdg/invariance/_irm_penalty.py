@@ -1,0 +1,43 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""The penalty of invariant risk minimization, with and without a bottleneck."""
+
+import torch
+from torch import Tensor
+
+from skdg._training.batch import DomainBatch
+from skdg._training.steps import Derivatives
+
+
+def irm_penalty(
+    batch: DomainBatch, dummy: str = "scalar", estimate: str = "squared"
+) -> Tensor:
+    """Return the mean over domains of the squared gradient in a dummy predictor.
+
+    The derivative of a row's loss at w = 1 is known in closed form: the outputs times
+    the residual for a scalar w, and for a vector w, entry by entry, the part of the
+    outputs that comes from one feature times the residual. Of each model.
+    """
+    if dummy == "scalar" and estimate == "squared":
+        return batch.slopes.square().mean(-1)
+    if dummy == "scalar":
+        slopes = torch.linalg.vecdot(batch.outputs, batch.residuals)[..., None]
+    else:
+        slopes = batch.features * (batch.residuals @ batch.head.mT)
+    of_mean = batch.rows.mean(slopes).square().mean(-1)
+    if estimate == "squared":
+        return of_mean.mean(-1)
+    # The mean of products of different rows; 0 for a single one, which has no partner.
+    # Weights count repetitions of a row, so their sum is the number of rows.
+    n, of_rows = batch.rows.mass, batch.rows.mean(slopes.square().mean(-1))
+    products = (n * of_mean - of_rows) / (n - 1.0).clamp(1e-6)
+    return torch.where(n > 1.0, products, 0.0).mean(-1)
+
+
+irm_penalty.sees_all_models = True  # type: ignore[attr-defined]
+
+
+def irm_derivative(batch: DomainBatch) -> Derivatives:
+    """Return the derivative of the squared penalty with a scalar dummy."""
+    shares = batch.rows.column_of(batch.slopes * (2.0 / batch.rows.n_domains))
+    return Derivatives(outputs=batch.slope_gradient(shares))
