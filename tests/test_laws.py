@@ -22,6 +22,8 @@ WEIGHTS = {
 }
 # Their penalty looks into each domain by itself, so one domain has it as well.
 WITHIN_DOMAINS = {"IRM", "IBERM", "IBIRM", "SpectralDecoupling"}
+# The weight before `penalty_anneal_iters`, unless a smaller one follows; 0 for others.
+WHILE_ANNEALING = {"IRM": 1.0, "IBIRM": 1.0, "VREx": 1.0}
 # What they draw at random goes to domains by their order: another order, another draw.
 DRAWS_BY_DOMAIN = {"Fish", "Mixup", "CausIRL", "DANN", "CDANN"}
 # What they draw at random goes to rows.
@@ -141,6 +143,25 @@ def test_each_weight_matters(name):
         assert set(model.history_) == {"risk", WEIGHTS[weight]}
         assert model.history_[WEIGHTS[weight]].shape == (15,)
         assert np.abs(response(model) - response(baseline)).max() > 1e-5
+
+
+@pytest.mark.parametrize("weight", [0.5, 4.0])
+@pytest.mark.parametrize(
+    "name",
+    [n for n in PENALISED if hasattr(getattr(skdg, n)(), "penalty_anneal_iters")],
+)
+def test_weight_while_annealing(name, weight):
+    X, y, groups = make_data(name)
+    weights = dict.fromkeys(weights_of(make_model(name)), weight)
+    model = make_model(name, **weights, penalty_anneal_iters=15)
+    before = min(weight, WHILE_ANNEALING.get(method(name), 0.0))
+    expected = make_model(erm_like(name))
+    if before:
+        others = dict.fromkeys(weights, 0.0)
+        expected = make_model(name, **(others | {"penalty_weight": before}))
+    assert_same_model(
+        name, model.fit(X, y, groups=groups), expected.fit(X, y, groups=groups)
+    )
 
 
 @pytest.mark.parametrize("batch_size", [None, 4])

@@ -15,6 +15,14 @@ from skdg.inspection._plotting import add_legend, get_axes, make_frame
 _LINE_STYLES = ("-", "--", "-.", ":")
 
 
+def _check_trains_a_network(estimator: Any) -> None:
+    if not hasattr(estimator, "_training_gradients"):
+        raise TypeError(
+            f"GradientAlignmentMonitor watches estimators of skdg that train a "
+            f"network; {type(estimator).__name__} is none."
+        )
+
+
 class GradientAlignmentMonitor:
     """Callback that records how far the domains' gradients agree during a fit.
 
@@ -68,11 +76,7 @@ class GradientAlignmentMonitor:
         context : CallbackContext
             The fit.
         """
-        if not hasattr(estimator, "_training_gradients"):
-            raise TypeError(
-                f"GradientAlignmentMonitor watches estimators of skdg that train a "
-                f"network; {type(estimator).__name__} is none."
-            )
+        _check_trains_a_network(estimator)
         self.iterations_: list[int] = []
         self.cosines_: list[float] = []
 
@@ -215,6 +219,8 @@ class GradientAlignmentDisplay:
 
         Raises
         ------
+        TypeError
+            If a model does not train a network.
         ValueError
             If there is one domain alone, or a model is done before the first record.
         """
@@ -227,6 +233,8 @@ class GradientAlignmentDisplay:
             )
         if not isinstance(estimator, dict):
             estimator = {type(estimator).__name__: estimator}
+        for model in estimator.values():
+            _check_trains_a_network(model)
         iterations, cosines = {}, {}
         for name, model in estimator.items():
             monitor = GradientAlignmentMonitor(every)

@@ -46,9 +46,9 @@ def task_affinity(
     Parameters
     ----------
     estimator : estimator
-        For "coefficient" a fitted linear multi-task model (with `task_coef_`); for
-        "gradient" and "lookahead" a fitted model that trains a network; for "transfer"
-        any model, which is cloned.
+        For "coefficient" a fitted linear multi-task model (with `task_coef_`) of the
+        domains in `groups`, or of more; for "gradient" and "lookahead" a fitted model
+        that trains a network; for "transfer" any model, which is cloned.
 
     X : array-like of shape (n_samples, n_features)
         The input data.
@@ -116,7 +116,7 @@ def task_affinity(
     if method == "transfer":
         affinity = _transfer_gain(estimator, X, y, codes, cv)
     elif method == "coefficient":
-        affinity, domains = _coefficient_cosine(estimator)
+        affinity = _coefficient_cosine(estimator, domains)
     else:
         check_is_fitted(estimator)
         if not hasattr(estimator, "_fitted_network"):
@@ -133,15 +133,23 @@ def task_affinity(
     return Bunch(affinity=affinity, domains=domains)
 
 
-def _coefficient_cosine(estimator: Any) -> tuple[np.ndarray, np.ndarray]:
+def _coefficient_cosine(estimator: Any, domains: np.ndarray) -> np.ndarray:
     check_is_fitted(estimator)
     if not hasattr(estimator, "task_coef_"):
         raise TypeError(
             f"method='coefficient' needs a linear multi-task model with task_coef_; "
             f"{type(estimator).__name__} has none."
         )
-    coefs = estimator.task_coef_
-    return cosines(coefs.reshape(len(coefs), -1)), estimator.domains_
+    places = {label: place for place, label in enumerate(estimator.domains_.tolist())}
+    labels = domains.tolist()
+    for label in labels:
+        if label not in places:
+            raise ValueError(
+                f"method='coefficient' compares domains that the model was fitted to, "
+                f"{list(places)}; groups also holds {label!r}."
+            )
+    coefs = estimator.task_coef_[[places[label] for label in labels]]
+    return cosines(coefs.reshape(len(coefs), -1))
 
 
 def _gradient_cosine(network: Any, data: Any) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import logsumexp
-from sklearn.base import ClassifierMixin
+from sklearn.base import ClassifierMixin, is_regressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -48,6 +48,11 @@ class DomainRobustClassifier(ClassifierMixin, DomainRobust):
     _default: ClassVar[Callable[[], Any]] = LogisticRegression
 
     def _prepare(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        if is_regressor(self._base()):
+            raise ValueError(
+                f"estimator must be a classifier, and {type(self._base()).__name__} is "
+                f"a regressor, for which there is DomainRobustRegressor."
+            )
         self.classes_ = classes_that_count(y, weight, type(self).__name__)
         return y
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import RegressorMixin
+from sklearn.base import RegressorMixin, is_classifier
 from sklearn.linear_model import Ridge
 from sklearn.utils.validation import check_is_fitted
 
@@ -42,6 +42,11 @@ class DomainRobustRegressor(RegressorMixin, DomainRobust):
     _numeric_targets: ClassVar[bool] = True
 
     def _prepare(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        if is_classifier(self._base()):
+            raise ValueError(
+                f"estimator must be a regressor, and {type(self._base()).__name__} is "
+                f"a classifier, for which there is DomainRobustClassifier."
+            )
         y = y.astype(np.float64)
         mean = weight @ y / weight.sum()
         variance = weight @ (y - mean) ** 2 / weight.sum()

@@ -6,7 +6,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
 
 from skdg.gradients import FishClassifier
 from skdg.inspection import GradientAlignmentDisplay, GradientAlignmentMonitor
@@ -234,6 +234,11 @@ def test_what_leaves_an_empty_picture_is_named():
         GradientAlignmentDisplay.from_estimator(model, X, y, groups=["a"] * 43)
     with pytest.raises(ValueError, match="every=10 is more than the 9 iterations of"):
         GradientAlignmentDisplay.from_estimator(model, X, y, groups=groups)
+    # With callbacks of scikit-learn, and without.
+    for other in (LogisticRegression(), RidgeClassifier()):
+        models = {"ERM": model, "other": other}
+        with pytest.raises(TypeError, match=f"{type(other).__name__} is none"):
+            GradientAlignmentDisplay.from_estimator(models, X, y, groups=groups)
     assert plt.get_fignums() == []
 
 

@@ -182,6 +182,13 @@ def test_coefficient_is_the_cosine_of_coefficients(shape):
             cosine = a @ b / np.sqrt((a @ a) * (b @ b))
             np.testing.assert_allclose(result.affinity[i, j], cosine, rtol=1e-10)
     np.testing.assert_array_equal(result.domains, Linear.domains_)
+    # Of some domains alone, and of none that has no coefficients.
+    some = np.where(groups == "north", "east", groups)
+    part = task_affinity(model, X, y, some, method="coefficient")
+    assert part.domains.tolist() == ["east", "west"]
+    np.testing.assert_allclose(part.affinity, result.affinity[::2, ::2])
+    with pytest.raises(ValueError, match=r"fitted to, \['east'.*holds 'south'"):
+        task_affinity(model, X, y, ["south"] * len(y), method="coefficient")
 
 
 @pytest.mark.parametrize(

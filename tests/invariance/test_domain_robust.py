@@ -217,6 +217,20 @@ def test_an_estimator_without_sample_weight_is_a_clear_error(base):
         DomainRobustClassifier(base).fit(X, (y > 0).astype(int), groups=groups)
 
 
+@pytest.mark.parametrize(
+    ("robust", "base", "right"),
+    [
+        (DomainRobustClassifier, Ridge, "DomainRobustRegressor"),
+        (DomainRobustRegressor, LogisticRegression, "DomainRobustClassifier"),
+    ],
+)
+def test_an_estimator_of_the_other_kind_is_a_clear_error(robust, base, right):
+    X, y, groups, _ = make_rows()
+    message = f"{base.__name__} is a .*, for which there is {right}"
+    with pytest.raises(ValueError, match=message):
+        robust(base()).fit(X, (y > 0).astype(int), groups=groups)
+
+
 def test_a_frame_with_categories_reaches_gradient_boosting():
     X, y, groups, _ = make_rows(6)
     rng = np.random.default_rng(0)
