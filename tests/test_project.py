@@ -169,6 +169,18 @@ def test_file_has_the_licence_header(path):
     assert text.startswith(HEADER)
 
 
+def test_a_file_of_a_method_is_short():
+    # Parameters, documentation and mathematics on a few screens.
+    homes = [ROOT / home.replace(".", "/") for home in set(ESTIMATORS.values())]
+    lengths = {
+        path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8").count("\n")
+        for home in homes
+        for path in home.rglob("*.py")
+    }
+    assert len(lengths) > len(ESTIMATORS)
+    assert not {path: n for path, n in lengths.items() if n >= 150}
+
+
 @pytest.mark.parametrize("name", ["run", "test"])
 def test_readme_has_the_command_that_ci_runs(name):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -26,7 +26,7 @@ class _IBERM(Bottleneck):
     The objective is [1]_
 
     .. math:: \frac{1}{S} \sum_e R_e + \lambda \, \frac{1}{S} \sum_e \frac{1}{K}
-       \sum_{k=1}^{K} \mathrm{Var}_e(z_k)
+       \sum_{k=1}^{K} \mathrm{Var}_e(z_k),
 
     with the variance of feature (or output) k within domain e, that of the population.
     The weight is 0 before `penalty_anneal_iters`. The variance of features is not
@@ -34,8 +34,8 @@ class _IBERM(Bottleneck):
     `alpha` should not be 0.
 
     The paper's linear experiments penalise the outputs, DomainBed the features, with a
-    variance that is n / (n - 1) times as large. DomainBed resets Adam when the weight
-    changes (`reset_optimizer`).
+    variance that is n / (n - 1) times as large; ours stays as it is when all rows are
+    repeated. DomainBed resets Adam when the weight changes (`reset_optimizer`).
     """
 
     penalty_weight: float = 0.1

@@ -50,7 +50,9 @@ class _IBIRM(Bottleneck):
     that exceeds 1, as in the code of IRM.
 
     DomainBed does not divide, has a weight of 1 before the annealing of IRM's penalty,
-    estimates that by even and odd rows, and anneals the two penalties apart.
+    estimates that by even and odd rows, and anneals the two penalties apart. Here a
+    large weight does not mean large steps, two weights of 0 are ERM, the result does
+    not depend on the order of rows, and there is one schedule to choose.
     """
 
     penalty_weight: float = 1.0
