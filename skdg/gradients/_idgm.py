@@ -24,7 +24,7 @@ _COLLAPSE = 1.5
 def gradient_disagreement(gradients: Tensor) -> Tensor:
     """Return minus the mean inner product over pairs of domains; 0 for one domain.
 
-    The sum over ordered pairs is |sum_e G_e|^2 - sum_e |G_e|^2: linear in domains.
+    The sum over ordered pairs is |sum_e G_e|^2 - sum_e |G_e|^2, in linear time.
     """
     n_domains = len(gradients)
     if n_domains == 1:

@@ -27,8 +27,9 @@ class GradientAlignmentMonitor:
     """Callback that records how far the domains' gradients agree during a fit.
 
     After every `every`-th iteration it computes the gradient of each domain's risk over
-    all training rows, at the cost of one more forward and backward pass, and records
-    the mean cosine over pairs of domains.
+    all training rows, at the cost of one more forward and backward pass (with a
+    `module`, a backward pass per domain), and records the mean cosine over pairs of
+    domains.
 
     Parameters
     ----------
