@@ -98,8 +98,8 @@ def _complete_docstring(cls: type) -> str:
     """Return the docstring of `cls` with what its bases document filled in.
 
     Parameters and attributes are collected entry by entry, in the order of the
-    signature and of the class tree. Every other section is taken from the class that
-    is nearest.
+    signature and of the class tree. Examples are the class's own, which show it at
+    work; every other section is taken from the class that is nearest.
     """
     lineage = [base for base in cls.__mro__ if issubclass(base, DomainEstimator)]
     parsed = [_parse(vars(base).get("_own_doc", base.__doc__)) for base in lineage]
@@ -115,6 +115,7 @@ def _complete_docstring(cls: type) -> str:
         parameters[name] for name in inspect.signature(cls).parameters
     )
     sections["Attributes"] = "\n\n".join(attributes.values())
+    sections["Examples"] = parsed[0][1].get("Examples", "")
     body = "\n\n".join(
         f"{title}\n{'-' * len(title)}\n{sections[title]}"
         for title in _SECTIONS

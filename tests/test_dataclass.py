@@ -194,6 +194,17 @@ def test_documentation_is_completed_from_the_bases():
     assert doc["Examples"] == [">>> 1 + 1", "2"]
 
 
+def test_examples_of_another_class_are_none_of_its_own():
+    @estimator
+    class Derived(Method):
+        """Another method."""
+
+    doc = FunctionDoc(Derived)
+    assert doc["Summary"] == ["Another method."]
+    assert doc["Notes"] == ["Notes on the method."]
+    assert doc["Examples"] == []
+
+
 def test_an_entry_on_several_lines_is_kept_whole():
     doc = FunctionDoc(Shared)
     described = {entry.name: entry.desc for entry in doc["Parameters"]}

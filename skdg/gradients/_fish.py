@@ -28,8 +28,8 @@ class _Fish(NetworkEstimator):
         ``epsilon`` in Notes. 1 is sequential gradient descent over the domains.
 
     optimizer : {"adam", "sgd"}, default="adam"
-        Rule of the inner steps: "sgd" is the paper's algorithm, "adam" what its
-        experiments use. Adam's moments live on from one iteration to the next.
+        Rule of the inner steps: "sgd" is the paper's algorithm, "adam" what most
+        of its experiments use. Adam's moments live on from one iteration to the next.
 
     learning_rate_init : float, default=0.01
         Step size of the inner steps, ``alpha`` in Notes.
