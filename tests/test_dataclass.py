@@ -202,7 +202,7 @@ def test_examples_of_another_class_are_none_of_its_own():
     doc = FunctionDoc(Derived)
     assert doc["Summary"] == ["Another method."]
     assert doc["Notes"] == ["Notes on the method."]
-    assert doc["Examples"] == []
+    assert not doc["Examples"]
 
 
 def test_an_entry_on_several_lines_is_kept_whole():
