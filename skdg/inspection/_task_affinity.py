@@ -7,10 +7,12 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from sklearn import get_config
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch, _safe_indexing
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import (
     _num_samples,
     check_is_fitted,
@@ -171,6 +173,14 @@ def _lookahead_gain(network: Any, data: Any, step_size: float) -> np.ndarray:
     return np.array(gains)
 
 
+def _takes_groups(model: Any) -> bool:
+    """Whether groups that are passed to fit reach someone, say in a pipeline."""
+    if has_fit_parameter(model, "groups"):
+        return True
+    wants = get_routing_for_object(model).consumes("fit", ["groups"])
+    return bool(wants) and get_config()["enable_metadata_routing"]
+
+
 def _transfer_gain(
     estimator: Any, X: Any, y: Any, codes: np.ndarray, cv: Any
 ) -> np.ndarray:
@@ -180,10 +190,11 @@ def _transfer_gain(
 
     def score(train: np.ndarray, test: np.ndarray) -> float:
         model = clone(estimator)
-        options = {"groups": codes[train]} if has_fit_parameter(model, "groups") else {}
+        options = {"groups": codes[train]} if _takes_groups(model) else {}
         with warnings.catch_warnings():
-            # A task alone is one domain, on purpose.
-            warnings.simplefilter("ignore", SingleDomainWarning)
+            if options:
+                # A task alone is one domain, on purpose.
+                warnings.simplefilter("ignore", SingleDomainWarning)
             model.fit(_safe_indexing(X, train), _safe_indexing(y, train), **options)
         of_task = with_groups(model, "score", codes[test])[1] if options else {}
         rows = (_safe_indexing(X, test), _safe_indexing(y, test))

@@ -4,11 +4,15 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
+from sklearn import config_context
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold, ShuffleSplit
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
+from skdg.exceptions import SingleDomainWarning
 from skdg.inspection import TaskAffinityDisplay, task_affinity
 from skdg.invariance import ERMClassifier, ERMRegressor
 from skdg.multitask import MultiTaskLinearRegressor, MultiTaskNetworkClassifier
@@ -262,6 +266,21 @@ def test_transfer_to_a_task_is_to_its_own_model():
             expected[source, target] += (scores[0] - scores[1]) / 2
     np.testing.assert_allclose(gains, expected, rtol=1e-6, atol=1e-9)
     assert np.abs(gains).max() < 0.1
+
+
+def test_transfer_tells_a_pipeline_which_domain_is_which():
+    X, y, groups = make_rows()
+    model = MultiTaskLinearRegressor(lambda_task=0.01)
+    pipeline = make_pipeline(FunctionTransformer(), model)
+    options = {"method": "transfer", "cv": KFold(2)}
+    expected = task_affinity(model, X, y, groups, **options).affinity
+    with config_context(enable_metadata_routing=True):
+        found = task_affinity(pipeline, X, y, groups, **options).affinity
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+    # Without routing groups do not get there, of which the step warns.
+    with pytest.warns(SingleDomainWarning, match="metadata routing"):
+        lost = task_affinity(pipeline, X, y, groups, **options).affinity
+    assert np.abs(lost - expected).max() > 1e-3
 
 
 def test_models_that_cannot_be_measured_are_named():
