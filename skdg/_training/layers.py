@@ -66,7 +66,7 @@ def affine(inputs: Tensor, weights: Tensor, offsets: Tensor, out: Tensor) -> Non
         torch.addmm(offsets, inputs, weights, out=out)
     elif out.shape[2] > 1:
         torch.baddbmm(offsets[:, None], inputs, weights, out=out)
-    elif inputs.stride(0) == 0:  # one matrix for all models
+    elif is_shared(inputs):
         torch.addmm(offsets, weights[..., 0], inputs[0].T, out=out[..., 0])
     else:
         torch.baddbmm(offsets[:, None], weights.mT, inputs.mT, out=out.mT)
@@ -88,7 +88,7 @@ def back_to_weights(inputs: Tensor, delta: Tensor, out: Tensor) -> None:
         torch.mm(inputs.T, delta, out=out)
     elif delta.shape[2] > 1:
         torch.bmm(inputs.mT, delta, out=out)
-    elif inputs.stride(0) != 0:
+    elif not is_shared(inputs):
         torch.bmm(delta.mT, inputs, out=out.mT)
     elif delta.shape[0] > inputs.shape[2]:
         # The longer side is that of the columns: many times as fast on long tables.
@@ -103,3 +103,18 @@ def add_product_(out: Tensor, left: Tensor, right: Tensor) -> None:
         out.addmm_(left, right)
     else:
         out.baddbmm_(left, right)
+
+
+def shared_product(left: Tensor, right: Tensor) -> Tensor:
+    """Return ``left @ right`` of matrices that all models share, as wide products.
+
+    For left ones of shape (..., n_left, n), right ones of (n_models, ..., n, n_right).
+    """
+    n_models, n_right = right.shape[0], right.shape[-1]
+    wide = left @ right.movedim(0, -2).flatten(-2)
+    return wide.unflatten(-1, (n_models, n_right)).movedim(-2, 0)
+
+
+def is_shared(values: Tensor) -> bool:
+    """Tell whether matrices of many models are one in memory, not to be copied."""
+    return values.ndim == 3 and values.stride(0) == 0

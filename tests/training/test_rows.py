@@ -1,6 +1,7 @@
 # Authors: The skdg developers
 # SPDX-License-Identifier: BSD-3-Clause
 from collections import Counter
+from dataclasses import replace
 from itertools import chain, islice
 
 import numpy as np
@@ -342,3 +343,29 @@ def test_other_values_for_the_same_domains(make_rows, sizes):
     torch.testing.assert_close(other.mass, 3.0 * rows.mass)
     torch.testing.assert_close(other.mean(other.inputs), rows.mean(rows.inputs) + 1.0)
     torch.testing.assert_close(other.mean(other.targets), -rows.mean(rows.targets))
+
+
+@SIZES
+@pytest.mark.parametrize("n_out", [1, 2])
+@pytest.mark.parametrize("shared", [True, False])
+def test_products_of_many_models_are_those_of_each(make_rows, sizes, n_out, shared):
+    one = make_rows("regression", sizes)
+    rows = replace(one, n_models=4)
+    rng = np.random.default_rng(3)
+    n = sum(sizes)
+    left = torch.tensor(rng.normal(size=(1 if shared else 4, n, 3))).expand(4, n, 3)
+    right = torch.tensor(rng.normal(size=(4, n, n_out)))
+    matrices = torch.tensor(rng.normal(size=(4, len(sizes), 3, n_out)))
+    cases = [
+        (rows.products(left, right), map(one.products, left, right)),
+        (rows.times(left, matrices), map(one.times, left, matrices)),
+        (
+            rows.centred(left, rows.mean(left)),
+            [one.centred(v, one.mean(v)) for v in left],
+        ),
+        (rows.squares(left), left * left),
+    ]
+    for found, expected in cases:
+        torch.testing.assert_close(
+            found, torch.stack([*expected]), rtol=1e-12, atol=1e-12
+        )
