@@ -207,7 +207,8 @@ def test_order_of_domains_does_not_matter(name):
             )
 
 
-@pytest.mark.parametrize("name", PENALISED)
+# Of the way that ERM would go, Fish goes a part.
+@pytest.mark.parametrize("name", except_for(NETWORKS, {"Fish"}))
 @pytest.mark.filterwarnings("ignore::skdg.SingleDomainWarning")
 def test_one_domain_has_nothing_between_domains(name):
     X, y, _ = make_data(name)
@@ -218,7 +219,7 @@ def test_one_domain_has_nothing_between_domains(name):
         assert all(model.history_[WEIGHTS[w]].all() for w in weights_of(model))
         assert np.abs(response(model) - response(baseline)).max() > 1e-5
     else:
-        assert not model.history_["penalty"].any()
+        assert all(not model.history_[WEIGHTS[w]].any() for w in weights_of(model))
         assert_same_model(name, model, baseline)
 
 
