@@ -16,7 +16,7 @@ from skdg._training.models import is_any, number, per_model
 from skdg._training.penalized import PenalizedEstimator
 from skdg._training.regression import NetworkRegressor
 from skdg._training.steps import Derivatives, RiskStep, Step
-from skdg.gradients._head_gradients import HeadGradients, n_summed
+from skdg.gradients._head_gradients import HeadGradients, n_variances
 
 
 class FishrPenalty:
@@ -49,7 +49,7 @@ class FishrPenalty:
     def derivative(self, batch: DomainBatch) -> Derivatives:
         """Return the derivative of the last penalty, that of the batch."""
         present = 1.0 - per_model(self._ema, self._deviations)
-        factors = self._deviations * (present * (2.0 / n_summed(batch)))
+        factors = self._deviations * (present * (2.0 / n_variances(batch)))
         return self._gradients.derivatives(factors)
 
 
@@ -105,7 +105,7 @@ class _Fishr(PenalizedEstimator):
         penalty = FishrPenalty(number(self.ema))
         return RiskStep(
             self._annealed(
-                penalty, 0.0, divided_above=n_summed, derivative=penalty.derivative
+                penalty, 0.0, divided_above=n_variances, derivative=penalty.derivative
             )
         )
 

@@ -81,7 +81,7 @@ class HeadGradients:
         )
 
 
-def n_summed(batch: DomainBatch) -> int:
+def n_variances(batch: DomainBatch) -> int:
     """Return the number of variances: domains times parameters of the last layer."""
     n_hidden, n_outputs = batch.head.shape[-2:]
     return batch.rows.n_domains * (n_hidden + 1) * n_outputs
