@@ -224,6 +224,24 @@ def test_results_are_of_jobs_there_are(name):
         assert set(_driver.read(name, scale)) <= set(_driver.load(name).jobs(scale))
 
 
+def test_steps_cost_what_they_are_meant_to():
+    with (_driver.RESULTS / "step_cost.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["aim"]]
+    assert len(rows) == 15
+    assert not {r["method"] for r in rows if float(r["ratio"]) > float(r["aim"])}
+
+
+def test_schools_are_explained_as_well_as_published():
+    module, results = _driver.load("school"), _driver.read("school", "paper")
+    found = [
+        measures["explained"]
+        for job, measures in results.items()
+        if (job.setting, job.method) == (module.LEAST_SQUARES, "selected")
+    ]
+    assert len(found) == 10
+    assert np.mean(found) >= max(m["explained"][0] for m in module.PUBLISHED.values())
+
+
 def test_a_page_has_each_line_of_the_results_and_what_explains_them(monkeypatch, toy):
     toy.__doc__ = "A toy.\n\nWhat it is.\n"
     list(_driver.run("toy", QUICK))
