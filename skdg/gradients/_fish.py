@@ -54,9 +54,9 @@ class _Fish(NetworkEstimator):
     + \epsilon (\tilde\theta - \theta)`. Averaged over orders and to third order in
     :math:`\alpha`, the inner steps descend on :math:`\sum_e R_e - \frac{\alpha}{4}
     \sum_{i \neq j} G_i^\top G_j`: the risk, and the agreement of gradients with a
-    weight that is tied to the step size, in all parameters. This objective has no
-    annealing, and does not hold with Adam. The L2 penalty is a part of each inner step.
-    One domain and a rate of 1 give ERM.
+    weight that is tied to the step size, in all parameters, without annealing. With
+    Adam that is not the objective. The L2 penalty is a part of each inner step. One
+    domain and a rate of 1 give ERM.
 
     The authors' code divides its rate by the number of domains that it samples, and on
     some data starts from ERM, or forgets Adam's moments. Here all domains take part,
