@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What a method sees of one batch: the argument of every penalty."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,7 +12,20 @@ from torch import Tensor
 from skdg._training.losses import Loss, in_pieces, is_many
 from skdg._training.rows import DomainRows
 
-_NONE = (None, None)
+
+class Memory(NamedTuple):
+    """Memory for what is computed of many rows, of the shape of the outputs.
+
+    Parameters
+    ----------
+    losses, residuals, gradient, slopes : Tensor
+        Losses have no axis of outputs.
+    """
+
+    losses: Tensor
+    residuals: Tensor
+    gradient: Tensor
+    slopes: Tensor
 
 
 @dataclass(frozen=True)
@@ -43,9 +56,8 @@ class DomainBatch:
     risks : Tensor of shape (n_domains,)
         Mean loss of each domain.
 
-    memory : tuple of Tensor, default=(None, None)
-        Memory to compute the losses in, and their gradients in the outputs. Without it
-        each result has memory of its own.
+    memory : Memory, default=None
+        Where to compute. Without it each result has memory of its own.
     """
 
     rows: DomainRows
@@ -54,7 +66,7 @@ class DomainBatch:
     head: Tensor
     loss: Loss
     risks: Tensor
-    memory: tuple[Tensor | None, Tensor | None] = _NONE
+    memory: Memory | None = None
 
     @classmethod
     def from_outputs(
@@ -64,11 +76,11 @@ class DomainBatch:
         features: Tensor,
         head: Tensor,
         loss: Loss,
-        memory: tuple[Tensor | None, Tensor | None] = _NONE,
+        memory: Memory | None = None,
     ) -> "DomainBatch":
         """Compute the risks of a forward pass."""
-        if not loss.is_by_row:
-            memory = _NONE
+        if not (loss.is_by_row and memory and is_many(memory.gradient)):
+            memory = None
 
         def weighted(
             outputs: Tensor, targets: Tensor, weights: Tensor, out: Tensor | None
@@ -76,7 +88,7 @@ class DomainBatch:
             return torch.mul(loss.value(outputs, targets), weights[..., 0], out=out)
 
         pair = (outputs, rows.all_targets)
-        losses = in_pieces(weighted, *pair, rows.column, out=memory[0])
+        losses = in_pieces(weighted, *pair, rows.column, out=memory and memory.losses)
         risks = rows.sum(losses)
         return cls(rows, outputs, features, head, loss, risks, memory)
 
@@ -88,38 +100,45 @@ class DomainBatch:
     @cached_property
     def residuals(self) -> Tensor:
         """Gradient of each row's loss in its outputs, shape (n_rows, n_outputs)."""
-        return self.loss.residual(self.outputs, self.targets)
+
+        def of_rows(outputs: Tensor, targets: Tensor, out: Tensor | None) -> Tensor:
+            values = self.loss.residual(outputs, targets)
+            return values if out is None else out.copy_(values)
+
+        room = self.memory and self.memory.residuals
+        return in_pieces(of_rows, self.outputs, self.targets, out=room)
 
     def gradient(self, shares: Tensor) -> Tensor:
         """Return the gradient in the outputs of the rows' losses, times `shares`.
 
         Shares have shape (n_rows, 1). The result is valid until the next call.
         """
+        if self.memory is None or "residuals" in vars(self):
+            room = self.memory and self.memory.gradient
+            return torch.mul(self.residuals, shares, out=room)
 
         def weighted(
-            outputs: Tensor, residuals: Tensor, shares: Tensor, out: Tensor | None
+            outputs: Tensor, targets: Tensor, shares: Tensor, out: Tensor | None
         ) -> Tensor:
-            return torch.mul(residuals, shares, out=out)
+            return torch.mul(self.loss.residual(outputs, targets), shares, out=out)
 
-        return self._by_row(weighted, shares, self.memory[1])
+        pair = (self.outputs, self.targets)
+        return in_pieces(weighted, *pair, shares, out=self.memory.gradient)
 
     @cached_property
     def slopes(self) -> Tensor:
         """Derivative of each domain's risk in a factor of its outputs, at 1."""
-
-        def weighted(
-            outputs: Tensor, residuals: Tensor, weights: Tensor, out: Tensor | None
-        ) -> Tensor:
-            by_row = torch.linalg.vecdot(outputs, residuals)
-            return torch.mul(by_row, weights[..., 0], out=out)
-
-        return self.rows.sum(self._by_row(weighted, self.rows.column, self.memory[0]))
+        room = self.memory and self.memory.slopes
+        by_output = torch.mul(self.outputs, self.residuals, out=room)
+        one = by_output.shape[-1] == 1
+        by_row = by_output[..., 0] if one else by_output.sum(-1)
+        return self.rows.sum(by_row.mul_(self.rows.weights))
 
     def slope_gradient(self, shares: Tensor) -> Tensor:
         """Return the gradient in the outputs of the rows' slopes, times `shares`.
 
         That of a row's slope is its residual, plus the Hessian of its loss times the
-        outputs. Shares have shape (n_rows, 1).
+        outputs. Shares have shape (n_rows, 1). The result is valid until the next call.
         """
 
         def weighted(
@@ -128,24 +147,5 @@ class DomainBatch:
             total = self.loss.residual_tangent(outputs, outputs).add_(residuals)
             return torch.mul(total, shares, out=out)
 
-        out = torch.empty_like(self.outputs) if is_many(self.memory[1]) else None
-        return self._by_row(weighted, shares, out)
-
-    def _by_row(
-        self, function: Callable[..., Tensor], shares: Tensor, out: Tensor | None
-    ) -> Tensor:
-        """Return a function of outputs, residuals and shares of rows, see `in_pieces`.
-
-        Residuals of few rows are computed once. Those of many come from the cache if
-        they are computed again where they are used.
-        """
-        if not is_many(self.memory[1]):
-            return function(self.outputs, self.residuals, shares, out=None)
-
-        def of_piece(
-            outputs: Tensor, targets: Tensor, shares: Tensor, out: Tensor | None
-        ) -> Tensor:
-            residuals = self.loss.residual(outputs, targets)
-            return function(outputs, residuals, shares, out=out)
-
-        return in_pieces(of_piece, self.outputs, self.targets, shares, out=out)
+        room = self.memory and self.memory.slopes
+        return in_pieces(weighted, self.outputs, self.residuals, shares, out=room)

@@ -136,15 +136,12 @@ class DomainRows:
             weights = weights.reshape(*weights.shape, *(1,) * (values.ndim - 1 - axis))
         return self._sum(weights * values, axis)
 
-    def spread(self, values: Tensor) -> Tensor:
-        """Give each row the value of its domain, from values of shape (n_domains,)."""
-        if self.equal_size is not None:
-            return values[..., None].expand(*values.shape, self.equal_size).flatten(-2)
-        return values[..., self.domain]
-
     def column_of(self, values: Tensor) -> Tensor:
         """Return weights that sum, within each domain, to the domain's value."""
-        return (self.weights * self.spread(values))[..., None]
+        if self.equal_size is None:
+            return (self.weights * values[..., self.domain])[..., None]
+        by_domain = self.weights.unflatten(-1, (self.n_domains, -1)) * values[..., None]
+        return by_domain.flatten(-2)[..., None]
 
     def give_(self, out: Tensor, values: Tensor) -> None:
         """Write into each row of `out` that of its domain of (n_domains, n) values."""

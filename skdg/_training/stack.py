@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skdg._training.batch import DomainBatch
+from skdg._training.batch import DomainBatch, Memory
 from skdg._training.layers import (
     ACTIVATIONS,
     affine,
@@ -36,7 +36,7 @@ class _Buffers(NamedTuple):
 
     outputs: list[Tensor]
     deltas: list[Tensor]
-    losses: Tensor
+    of_rows: Memory
 
 
 class LayerStack:
@@ -169,11 +169,12 @@ class LayerStack:
         if key not in self._buffers:
             shape = (*self.parameters.shape[:-1], n_rows)
             new = self.parameters.new_empty
-            self._buffers[key] = _Buffers(
-                [new(*shape, size) for size in self.layer_sizes[1:]],
-                [new(*shape, size) for size in self.layer_sizes[1:]],
-                new(shape),
+            outputs, deltas = (
+                [new(*shape, size) for size in self.layer_sizes[1:]] for _ in range(2)
             )
+            residuals, slopes = (torch.empty_like(outputs[-1]) for _ in range(2))
+            of_rows = Memory(new(shape), residuals, deltas[-1], slopes)
+            self._buffers[key] = _Buffers(outputs, deltas, of_rows)
         return self._buffers[key]
 
     def forward(self, rows: DomainRows, loss: Loss) -> DomainBatch:
@@ -189,7 +190,7 @@ class LayerStack:
                 self._activation.apply_(output)
         return DomainBatch.from_outputs(
             *(rows, buffers.outputs[-1], self._inputs[-1], self.head, loss),
-            memory=(buffers.losses, buffers.deltas[-1]),
+            memory=buffers.of_rows,
         )
 
     def backward(
