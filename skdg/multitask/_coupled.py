@@ -74,16 +74,16 @@ class _MultiTaskLinearModel(_MultiTaskLinear):
       w_0\|^2`, with w_0 free. At the optimum w_0 is lambda_1 / (lambda_1 + lambda_2)
       times the mean of the w_t.
     * "graph" [2]_: :math:`\frac{\lambda_1}{T^2} \sum_{s<t} A_{st} \|w_s - w_t\|^2 +
-      \frac{\lambda_2}{T} \sum_t \|w_t\|^2`, with A the graph. With weight 1 for all
-      pairs the first term is :math:`\frac{\lambda_1}{T} \sum_t \|w_t - \bar w\|^2`.
+      \frac{\lambda_2}{T} \sum_t \|w_t\|^2`, with A the graph. Where A is 1 throughout
+      the first is :math:`\frac{\lambda_1}{T} \sum_t \|w_t - \bar w\|^2`, with the mean.
     * "clustered" [3]_: :math:`\frac{\lambda_1}{T} \sum_t \|w_t - \bar w_{c(t)}\|^2 +
       \frac{\lambda_2}{T} \sum_t \|w_t\|^2`, with the mean of the cluster c(t) of t,
       relaxed over all partitions into k clusters: :math:`\frac{\lambda_1}{T} \eta (1 +
-      \eta) \min_M \mathrm{tr}\, W^\top (\eta I + M)^{-1} W` over matrices with
-      :math:`0 \preceq M \preceq I` and :math:`\mathrm{tr}\, M = k`, where :math:`\eta =
-      \lambda_2 / \lambda_1` and row t of W is w_t. It penalises the mean of all and the
-      distances of the clusters' means from it alike. The first term vanishes for any W
-      of rank k: what is found is a space of k dimensions, with clusters in it or not.
+      \eta) \min_M \mathrm{tr}\, W^\top (\eta I + M)^{-1} W` over :math:`0 \preceq M
+      \preceq I`, :math:`\mathrm{tr}\, M = k`, where :math:`\eta = \lambda_2 / \lambda_1`
+      and row t of W is w_t. It penalises the mean of all and the distances of the
+      clusters' means from it alike. The first term vanishes for any W of rank k: what
+      is found is a space of k dimensions, with clusters in it or not.
     * "low_rank" [4]_: :math:`\lambda_1 \|W\|_*`, the sum of singular values: the w_t
       lie near a space of few dimensions.
     * "joint_feature" [4]_: :math:`\lambda_1 \sum_j (\sum_t w_{tj}^2)^{1/2}`: all
