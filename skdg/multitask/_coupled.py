@@ -80,10 +80,10 @@ class _MultiTaskLinearModel(_MultiTaskLinear):
       \frac{\lambda_2}{T} \sum_t \|w_t\|^2`, with the mean of the cluster c(t) of t,
       relaxed over all partitions into k clusters: :math:`\frac{\lambda_1}{T} \eta (1 +
       \eta) \min_M \mathrm{tr}\, W^\top (\eta I + M)^{-1} W` over :math:`0 \preceq M
-      \preceq I`, :math:`\mathrm{tr}\, M = k`, where :math:`\eta = \lambda_2 / \lambda_1`
-      and row t of W is w_t. It penalises the mean of all and the distances of the
-      clusters' means from it alike. The first term vanishes for any W of rank k: what
-      is found is a space of k dimensions, with clusters in it or not.
+      \preceq I, \mathrm{tr}\, M = k`, where :math:`\eta = \lambda_2 / \lambda_1` and
+      row t of W is w_t. It penalises the mean of all and the distances of the clusters'
+      means from it alike. The first term vanishes for any W of rank k: what is found is
+      a space of k dimensions, with clusters in it or not.
     * "low_rank" [4]_: :math:`\lambda_1 \|W\|_*`, the sum of singular values: the w_t
       lie near a space of few dimensions.
     * "joint_feature" [4]_: :math:`\lambda_1 \sum_j (\sum_t w_{tj}^2)^{1/2}`: all
