@@ -3,6 +3,7 @@
 """Correlation alignment."""
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from skdg._dataclass import estimator
@@ -10,23 +11,43 @@ from skdg._training.batch import DomainBatch
 from skdg._training.classification import NetworkClassifier
 from skdg._training.penalized import PenalizedEstimator
 from skdg._training.regression import NetworkRegressor
-from skdg._training.steps import RiskStep, Step
-from skdg.alignment._coral_distance import coral_distance
+from skdg._training.steps import Derivatives, RiskStep, Step
+from skdg.alignment._coral_distance import about_their_mean, coral_distance
 
 
-def coral_penalty(batch: DomainBatch) -> Tensor:
-    """Return the mean CORAL distance over pairs of domains.
+class CORALPenalty:
+    """The mean CORAL distance over pairs of domains.
 
     Covariances are unbiased, with weights that count repetitions of a row.
     """
-    rows = batch.rows
-    means = rows.mean(batch.features)
-    centred = rows.centred(batch.features, means)
-    weighted = rows.unbiased_weights[:, None] * centred.detach()
-    # One factor of the product is held fixed and its gradient, which is the same as the
-    # other's since the distance is symmetric in a covariance, counted twice.
-    half = rows.products(weighted, centred)
-    return coral_distance(means, 2.0 * half - half.detach())
+
+    def __call__(self, batch: DomainBatch) -> Tensor:
+        """Return the distance, of each model, and remember the moments."""
+        rows = batch.rows
+        means = rows.mean(batch.features)
+        self._centred = rows.centred(batch.features, means)
+        weighted = rows.unbiased_weights[..., None] * self._centred
+        covariances = rows.products(weighted, self._centred)
+        self._means, self._covariances = about_their_mean(means, covariances)
+        return coral_distance(self._means, self._covariances)
+
+    def derivative(self, batch: DomainBatch) -> Derivatives:
+        """Return the derivative of the last distance, that of the batch."""
+        rows = batch.rows
+        if batch.features is rows.all_inputs:
+            return Derivatives()
+        # That of centred features in their mean is 0.
+        share = 4.0 / (max(1, rows.n_domains - 1) * batch.features.shape[-1])
+        of_mean = (share / rows.mass)[..., None]
+        freedom = (rows.mass - 1.0).clamp(min=1.0)
+        of_covariance = 2.0 * share / (batch.features.shape[-1] * freedom)
+        in_features = torch.empty_like(batch.features)
+        rows.give_(in_features, self._means * of_mean)
+        rows.add_times_(
+            *(in_features, self._centred),
+            self._covariances * of_covariance[..., None, None],
+        )
+        return Derivatives(features=in_features.mul_(rows.sample_weight[..., None]))
 
 
 @estimator
@@ -62,8 +83,14 @@ class _CORAL(PenalizedEstimator):
     penalty_weight: float = 1.0
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
+        penalty = CORALPenalty()
         return RiskStep(
-            self._annealed(coral_penalty, weight_before=0.0, of_moments=True)
+            self._annealed(
+                penalty,
+                weight_before=0.0,
+                derivative=penalty.derivative,
+                of_moments=True,
+            )
         )
 
 

@@ -59,8 +59,10 @@ class _IRM(PenalizedEstimator):
     a weight of 1 before annealing and offsets in the L2 penalty. DomainBed multiplies
     the gradients of even and odd rows, of which "unbiased" is the average over all
     splits, has a weight of 1 before annealing, resets Adam then (`reset_optimizer`),
-    and does not divide. Where the data cannot tell invariant from spurious features, as
-    with as many spurious dimensions as domains, IRM does not help.
+    and does not divide. Here no order of rows matters, a large lambda is a small weight
+    of the risks and not a large step, and lambda = 0 is ERM from the first iteration
+    on. Where the data cannot tell invariant from spurious features, as with as many
+    spurious dimensions as domains, IRM does not help.
 
     References
     ----------

@@ -51,7 +51,9 @@ class _VREx(PenalizedEstimator):
     The paper *sums* the risks, which makes its beta S times ours; its code for two
     domains penalises the squared difference, four times the variance. DomainBed is as
     here but for the division. It weighs the penalty by 1 before annealing, and resets
-    Adam then (`reset_optimizer`).
+    Adam then (`reset_optimizer`). The division, as in the paper's code, makes a large
+    beta a small weight of the risks, and not a large step; the least of 1 and beta
+    makes beta = 0 ERM from the first iteration on.
 
     References
     ----------

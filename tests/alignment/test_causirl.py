@@ -11,10 +11,10 @@ from skdg._training.rows import DomainRows
 from skdg.alignment import CausIRLClassifier, CausIRLRegressor
 from skdg.alignment import _causirl as causirl
 from skdg.alignment._causirl import RandomSplitPenalty, split_distance
-from skdg.alignment._coral import coral_penalty
+from skdg.alignment._coral import CORALPenalty
 from skdg.alignment._mmd import mmd_penalty
 
-DISTANCES = {"coral": coral_penalty, "mmd": mmd_penalty}
+DISTANCES = {"coral": CORALPenalty(), "mmd": mmd_penalty}
 
 
 def make_rows(sizes, seed=0):

@@ -10,8 +10,8 @@ from skdg._training.losses import LOG_LOSS
 from skdg._training.optimizer import Optimizer
 from skdg._training.rows import DomainRows
 from skdg.alignment import CORALClassifier, CORALRegressor
-from skdg.alignment._coral import coral_penalty
-from skdg.alignment._coral_distance import mean_over_pairs
+from skdg.alignment._coral import CORALPenalty
+from skdg.alignment._coral_distance import about_their_mean, coral_distance
 
 
 def make_rows(sizes, seed=0, counts=False):
@@ -54,38 +54,48 @@ def distance_by_pairs(rows, features):
 def test_penalty_is_the_mean_distance_over_pairs(sizes, counts):
     rows = make_rows(sizes, counts=counts)
     expected = distance_by_pairs(rows, rows.inputs)
-    found = coral_penalty(make_batch(rows))
+    found = CORALPenalty()(make_batch(rows))
     np.testing.assert_allclose(found, expected, rtol=1e-10)
     assert expected > 0.05
 
 
-@pytest.mark.parametrize("shape", [(2,), (5,), (4, 3), (3, 2, 2)])
-def test_mean_over_pairs(shape):
-    values = np.random.default_rng(0).normal(size=shape)
-    pairs = [
-        np.mean((values[i] - values[j]) ** 2)
-        for i in range(len(values))
-        for j in range(i)
-    ]
-    found = mean_over_pairs(torch.tensor(values))
-    np.testing.assert_allclose(found, np.mean(pairs), rtol=1e-12)
+@pytest.mark.parametrize("n_groups", [2, 5])
+def test_distance_is_the_mean_over_pairs(n_groups):
+    rng = np.random.default_rng(0)
+    moments = rng.normal(size=(n_groups, 3)), rng.normal(size=(n_groups, 3, 3))
+    expected = sum(
+        np.mean(
+            [
+                np.mean((values[i] - values[j]) ** 2)
+                for i in range(n_groups)
+                for j in range(i)
+            ]
+        )
+        for values in moments
+    )
+    found = coral_distance(*about_their_mean(*map(torch.tensor, moments)))
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 def test_equal_domains_have_no_distance():
     rows = make_rows((6, 6))
     features = torch.cat([rows.inputs[:6], rows.inputs[:6].flip(0)])
-    np.testing.assert_allclose(coral_penalty(make_batch(rows, features)), 0, atol=1e-25)
+    np.testing.assert_allclose(
+        CORALPenalty()(make_batch(rows, features)), 0, atol=1e-25
+    )
 
 
 def test_equal_means_and_covariances_have_no_distance():
     # The third moments differ, which two moments do not see.
     features = torch.tensor([[-1.0], [-1.0], [2.0], [1.0], [1.0], [-2.0]]).double()
     rows = make_rows((3, 3))
-    np.testing.assert_allclose(coral_penalty(make_batch(rows, features)), 0, atol=1e-25)
+    np.testing.assert_allclose(
+        CORALPenalty()(make_batch(rows, features)), 0, atol=1e-25
+    )
 
 
 def test_one_domain_has_no_distance():
-    assert float(coral_penalty(make_batch(make_rows((7,))))) == 0.0
+    assert float(CORALPenalty()(make_batch(make_rows((7,))))) == 0.0
 
 
 def test_a_domain_of_one_row_has_no_covariance():
@@ -93,13 +103,13 @@ def test_a_domain_of_one_row_has_no_covariance():
     first, others = rows.inputs[0].numpy(), rows.inputs[1:].numpy()
     expected = np.mean((first - others.mean(axis=0)) ** 2)
     expected += np.mean(np.cov(others.T) ** 2)
-    np.testing.assert_allclose(coral_penalty(make_batch(rows)), expected, rtol=1e-10)
+    np.testing.assert_allclose(CORALPenalty()(make_batch(rows)), expected, rtol=1e-10)
 
 
 def test_gradient_agrees_with_finite_differences():
     rows = make_rows((4, 7, 3), counts=True)
     leaf = rows.inputs.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(coral_penalty(make_batch(rows, leaf)), leaf)
+    (gradient,) = torch.autograd.grad(CORALPenalty()(make_batch(rows, leaf)), leaf)
     differences = np.zeros((14, 4))
     for i in range(14):
         for k in range(4):

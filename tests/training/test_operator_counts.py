@@ -26,18 +26,18 @@ RECORDED = {
     "VREx": (46, 53),
     "GroupDRO": (41, 48),
     "EQRM": (98, 105),
-    "IRM": (53, 60),
+    "IRM": (51, 58),
     "IBERM": (60, 67),
-    "IBIRM": (81, 88),
+    "IBIRM": (79, 86),
     "SpectralDecoupling": (42, 49),
-    "Fishr": (110, 121),
-    "CORAL": (86, 103),
+    "Fishr": (108, 119),
+    "CORAL": (80, 89),
     "MMD": (111, 121),
     "CausIRL": (102, 124),
     "DANN": (81, 90),
     "CDANN": (93, 102),
     "Mixup": (142, 151),
-    "IDGM": (123, 146),
+    "IDGM": (121, 144),
     "IGA": (120, 143),
     "ANDMask": (85, 97),
     "SANDMask": (90, 102),
@@ -46,7 +46,7 @@ RECORDED = {
 # A step of many models may make this many times the calls of a step of one, and that of
 # a method this many times the calls of ERM's.
 BATCH_RATIO = 1.35
-METHOD_RATIO = {"IRM": 1.7, "VREx": 1.5, "CORAL": 2.8, "IDGM": 4.0, "Fish": 5.1}
+METHOD_RATIO = {"IRM": 1.7, "VREx": 1.5, "CORAL": 2.6, "IDGM": 4.0, "Fish": 5.1}
 FEW, MORE = 2, 4
 
 
