@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from sklearn.utils._param_validation import StrOptions
 from torch import Tensor
+from torch.nn.functional import mse_loss
 
 from skdg._dataclass import estimator
 from skdg._training.batch import DomainBatch
@@ -36,7 +37,7 @@ def split_distance(batch: DomainBatch, first: Tensor, distance: str) -> Tensor:
     freedom = (mass - 1.0).clamp(min=1.0)[:, :, None]
     covariances = (weights[:, :, None] * centred).mT @ centred / freedom
     # `coral_distance` of two groups
-    return means.diff(dim=0).square().mean() + covariances.diff(dim=0).square().mean()
+    return mse_loss(*means) + mse_loss(*covariances)
 
 
 class RandomSplitPenalty:
