@@ -47,6 +47,7 @@ def search(rounds):
                 partial(ordinary.fit, X, y, groups=groups),
                 partial(batched.fit, X, y, groups=groups),
                 alone,
+                partial(on_one_thread, batched.fit, X, y, groups=groups),
                 rounds=rounds,
             )
         what, beside = (
@@ -58,6 +59,18 @@ def search(rounds):
         if n_jobs == 1:
             ratios = times[:, 0] / times[:, 2]
             yield f"{what}: {part}", beside, ratios, "", f"{own[2]:.2f} s alone"
+            ratios = times[:, 3] / times[:, 1]
+            yield what, "the same on one thread", ratios, "", f"{own[1]:.2f} s"
+
+
+def on_one_thread(function, *arguments, **options):
+    """Call a function while torch has one thread."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        function(*arguments, **options)
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def least(model, X, y, groups):
