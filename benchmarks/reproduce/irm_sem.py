@@ -16,9 +16,12 @@ scrambled by a rotation.
   that weights count in units of it: on the targets as they are it would be about 1.4
   to 2. Weight and number of iterations were found by looking at the errors on draws
   with other seeds.
-* "IRM, selected": as published, trained on the first two environments, with the weight
-  (0, which is ERM, 10, 100 or 1000) of the lowest mean squared error on the third. The
-  truth is not looked at. Errors are above the published ones in every setting.
+* "IRM, selected": trained on the first two environments, with the weight (0, which is
+  ERM, 10, 100 or 1000) of the lowest mean squared error on the third. The truth is not
+  looked at. Errors are above the published ones in every setting.
+* "IRM, reweighted": trained like "IRM", with the weight 100, and then three times more,
+  on rows divided by the root mean square residual that the last fit leaves in their
+  environment. Weight and number of fits were found as for "IRM".
 * "IRM, bootstrapped": the point with the least sum of distances from the coefficients
   of 16 fits of 800 iterations with the weight 600, each to rows drawn with replacement
   within the environments. Weight and numbers were found as for "IRM".
@@ -36,9 +39,28 @@ of the 20 draws at scale "quick" one is above least squares, the largest four ma
 nearly half of the mean, and the median is two thirds of it. The scalar penalty asks one
 equation of ten coefficients in each environment, and a little noise in these moves the
 solution far. It is the same from any start, and a larger weight makes it worse. The
-published linear form, with a matrix under a vector of ones, asks ten equations; from
-random starts Adam does not get to its solutions. Fits to bootstrap samples scatter
-around the solution without noise, and the tail of their center is shorter.
+published linear form, with a matrix under a vector of ones, asks ten equations. Fits to
+bootstrap samples scatter around the solution without noise, and the tail of their
+center is shorter.
+
+Why "IRM, selected" is above what was published: ``benchmarks/irm_sem_original.py`` runs
+the published protocol, in the linear form and from the identity. It gives the published
+errors, and two things differ.
+
+* With heteroskedastic noise (E) the third environment, which has the most noise, takes
+  the smallest penalty on offer in every draw. Here that is 0. The published smallest
+  one is nine times the risk; with least squares added the published protocol has errors
+  of 0.44 to 0.45, as here. What was published is what this choice costs: the same
+  protocol with 999 times the risk and no choice has causal errors of 0.01 to 0.02.
+* With homoskedastic noise (O) it is the form of the penalty. With the scalar one the
+  published protocol has causal errors of 0.006 for FOU and 0.026 for POU in place of
+  0.003 and 0.016, about as here. From a random matrix in place of the identity they are
+  0.005 and 0.021: Adam gets to other solutions from there, and where the penalty is
+  nearly all of the objective it does not arrive.
+
+With heteroskedastic noise the risk in an environment grows with the square of its
+noise, and the penalty with the fourth power, so that the third environment decides.
+Division by the residuals makes them equal.
 
 The published numbers are means over 200 repetitions. Repetitions are splits of one
 batched search, and train side by side.
@@ -63,6 +85,8 @@ MEASURES = {"causal": "causal error", "non_causal": "non-causal error"}
 
 WEIGHT = 200.0
 WEIGHTS = [0.0, 10.0, 100.0, 1000.0]
+REWEIGHTED_WEIGHT = 100.0
+N_FITS = 4
 BOOTSTRAP_WEIGHT = 600.0
 N_BOOTSTRAP = 16
 SCALE = 1000.0
@@ -113,10 +137,8 @@ PUBLISHED = {
 PUBLISHED |= {
     (setting, method): PUBLISHED[setting, "IRM"]
     for setting in _MEANS
-    for method in ("IRM, selected", "IRM, bootstrapped")
+    for method in ("IRM, selected", "IRM, reweighted", "IRM, bootstrapped")
 }
-HEADLINES = [(s, m) for s in ("FEU", "FOU") for m in (*_MEANS[s], "IRM, bootstrapped")]
-HEADLINE_MEASURES = list(MEASURES)
 
 
 def least_squares(tables, device):
@@ -132,23 +154,48 @@ def icp(tables, device):
 
 
 def irm(tables, device):
-    return irm_coefs(tables, [WEIGHT], (150, 1500), device)[:, 0]
+    return irm_coefs(tables, [WEIGHT], device=device)[:, 0]
 
 
 def irm_selected(tables, device):
-    seen = [
-        [part[groups != np.unique(groups)[-1]] for part in (X, y, groups)]
-        for X, y, groups in tables
+    seen = [first_two(table) for table in tables]
+    found = irm_coefs(seen, WEIGHTS, device=device)
+    return [
+        min(coefs, key=lambda coef: third_error(coef, table))
+        for coefs, table in zip(found, tables, strict=True)
     ]
-    chosen = []
-    for coefs, table in zip(
-        irm_coefs(seen, WEIGHTS, (150, 1500), device), tables, strict=True
-    ):
-        X, y, groups = table
-        third = groups == np.unique(groups)[-1]
-        errors = [mean_squared_error(y[third], X[third] @ coef) for coef in coefs]
-        chosen.append(coefs[int(np.argmin(errors))])
-    return chosen
+
+
+def first_two(table):
+    """Return the rows of the first two environments."""
+    seen = table[-1] != np.unique(table[-1])[-1]
+    return [part[seen] for part in table]
+
+
+def third_error(coef, table):
+    """Return the mean squared error on the third environment."""
+    X, y, groups = table
+    third = groups == np.unique(groups)[-1]
+    return mean_squared_error(y[third], X[third] @ coef)
+
+
+def irm_reweighted(tables, device):
+    scaled = tables
+    for _ in range(N_FITS):
+        found = irm_coefs(scaled, [REWEIGHTED_WEIGHT], device=device)[:, 0]
+        scaled = [
+            in_units_of_residuals(coef, table)
+            for coef, table in zip(found, tables, strict=True)
+        ]
+    return found
+
+
+def in_units_of_residuals(coef, table):
+    """Return rows divided by the root mean square residual of their environment."""
+    X, y, groups = table
+    _, own, n_rows = np.unique(groups, return_inverse=True, return_counts=True)
+    unit = np.sqrt(np.bincount(own, (y - X @ coef) ** 2) / n_rows)[own]
+    return X / unit[:, None], y / unit, groups
 
 
 def irm_bootstrapped(tables, device):
@@ -161,7 +208,7 @@ def irm_bootstrapped(tables, device):
     return [geometric_median(own) for own in np.split(coefs[:, 0], len(tables))]
 
 
-def irm_coefs(tables, weights, n_iterations, device):
+def irm_coefs(tables, weights, n_iterations=(150, 1500), device="cpu"):
     """Return coefficients for each table and weight; all fits are made side by side."""
     Xs, ys, backs = zip(*(prepare(X, y) for X, y, _ in tables), strict=True)
     ends = np.cumsum([len(X) for X in Xs])
@@ -224,8 +271,11 @@ METHODS = {
     "ICP": icp,
     "IRM": irm,
     "IRM, selected": irm_selected,
+    "IRM, reweighted": irm_reweighted,
     "IRM, bootstrapped": irm_bootstrapped,
 }
+HEADLINES = [(s, m) for s in ("FEU", "FOU") for m in METHODS if m != "IRM, selected"]
+HEADLINE_MEASURES = list(MEASURES)
 
 
 def jobs(scale: str) -> list[Job]:
