@@ -50,7 +50,7 @@ METHODS = {
     "ERM, small batches": ERMClassifier(learning_rate_init=0.003),
     "ERM, gray": ERMClassifier(learning_rate_init=0.01),
 }
-HEADLINES = [("N = 50", "ERM"), ("N = 50", "Fish")]
+HEADLINES = [(f"N = {n}", m) for n in (10, 20, 50) for m in ("ERM", "Fish")]
 HEADLINE_MEASURES = ["test"]
 
 
