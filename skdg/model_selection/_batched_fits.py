@@ -18,6 +18,7 @@ from skdg.model_selection._batches import (
     Job,
     batches_of,
     before_last,
+    is_worth_a_thread,
     jobs_of,
     last_step,
     n_at_once,
@@ -97,9 +98,12 @@ def fit_side_by_side(
             """Train jobs in batches of nearly one size; return those that wait."""
             if len(jobs) < enough:
                 return jobs
-            futures.extend(
-                pool.submit(train_batch, batch) for batch in batches_of(jobs)
-            )
+            for batch in batches_of(jobs):
+                if is_worth_a_thread(batch):
+                    futures.append(pool.submit(train_batch, batch))
+                else:
+                    futures.append(Future())
+                    futures[-1].set_result(train_batch(batch))
             return []
 
         def finish() -> None:

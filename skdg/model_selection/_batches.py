@@ -17,6 +17,8 @@ from sklearn.pipeline import Pipeline
 # So many numbers, about, are in the layers of the models of one batch: enough for the
 # cost of a call to vanish beside its arithmetic, and little enough for the cache.
 _NUMBERS_AT_ONCE = 2**20
+# With fewer values in a pass, threads wait for each other more than they compute.
+_VALUES_OF_A_THREAD = 2**15
 # A GPU is the better the more it has to do, as long as there is memory for it.
 _NUMBERS_ON_GPU = 2**28
 # One batch fills it.
@@ -181,6 +183,16 @@ def batches_of(jobs: Sequence[Job]) -> list[list[Job]]:
         n_batches = min(len(jobs), n_batches + n_batches % 2)
     batches = np.array_split(np.arange(len(jobs)), n_batches)
     return [[jobs[place] for place in batch] for batch in batches]
+
+
+def is_worth_a_thread(jobs: Sequence[Job]) -> bool:
+    """Tell whether a batch computes enough to be trained beside others."""
+    from skdg._training.together import n_rows_seen
+
+    model, data = jobs[0].model, jobs[0].data
+    width = sum(model.hidden_layer_sizes) + data.rows.targets.shape[1]
+    values = len(jobs) * n_rows_seen(model, data) * width
+    return bool(values >= _VALUES_OF_A_THREAD)
 
 
 def train_batch(jobs: list[Job]) -> dict[tuple[int, int], tuple[Any, float]]:

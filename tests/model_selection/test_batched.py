@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Batched searches find what the ordinary ones find."""
 
+import threading
 import warnings
 
 import numpy as np
@@ -94,6 +95,8 @@ def no_fit(*args, **kw):
     ],
 )
 def test_equals_the_ordinary_search(name, splits, monkeypatch):
+    if splits == "domains":  # batches so small would be trained one after the other
+        monkeypatch.setattr(_batches, "_VALUES_OF_A_THREAD", 0)
     X, y, groups = make_data(name)
     model = getattr(skdg, name)(hidden_layer_sizes=(4,), **SHORT)
     own = next(n for n in OWN if n in model.get_params())
@@ -307,6 +310,28 @@ def test_size_of_batches_does_not_matter(at_once, monkeypatch):
     # An even number for each of three folds of 20, although three would do for it.
     expected = {2**8: [], 2**10: [5] * 12, 2**30: [20] * 3}
     assert sizes == expected[at_once]
+
+
+@pytest.mark.parametrize(("n_hidden", "elsewhere"), [(40, False), (70, True)])
+def test_small_batches_are_trained_in_the_thread_of_the_search(
+    n_hidden, elsewhere, monkeypatch
+):
+    X, y, groups = make_data(sizes=(10, 10, 10))
+    model = IRMClassifier(hidden_layer_sizes=(n_hidden,), **SHORT)
+    seen = set()
+
+    def train(jobs):
+        seen.add(threading.get_ident())
+        return _batches.train_batch(jobs)
+
+    monkeypatch.setattr(_batched_fits, "train_batch", train)
+    # Of 20 models, 20 rows and the hidden units with the output.
+    monkeypatch.setattr(_batches, "_VALUES_OF_A_THREAD", 20 * 20 * 60)
+    grid = {"penalty_weight": np.logspace(-2, 1, 20)}
+    search = BatchedGridSearchCV(model, grid, cv=LeaveOneGroupOut())
+    search.fit(X, y, groups=groups)
+    assert (threading.get_ident() in seen) != elsewhere
+    assert seen
 
 
 def test_points_in_place_of_rows_are_few(monkeypatch):
