@@ -54,7 +54,8 @@ the inputs, and there is nothing to align.
 The published experiments have 10 000 rows per domain and 50 data seeds. At scale
 "paper" it is 1000 rows and 10 seeds here, with the published 20 draws.
 
-What has not been run is not in the tables; ``--resume`` goes on with it.
+What has not been run is not in the tables; ``--resume`` goes on with it. Compare lines
+of as many runs: those with fewer are of fewer draws.
 """
 
 import warnings
