@@ -159,8 +159,7 @@ class DomainRows:
         """
         means = means.detach()
         if self.equal_size is not None:
-            parts = values.unflatten(-2, (self.n_domains, self.equal_size))
-            return (parts - means.unsqueeze(-2)).flatten(-3, -2)
+            return (self._by_domain(values) - means.unsqueeze(-2)).flatten(-3, -2)
         return values - means[..., self.domain, :]
 
     def products(self, left: Tensor, right: Tensor) -> Tensor:
