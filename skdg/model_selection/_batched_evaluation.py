@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from typing import Any, Self
 
+from joblib import effective_n_jobs
 from sklearn.base import _fit_context, clone, is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.model_selection._search import BaseSearchCV
@@ -24,14 +25,18 @@ from sklearn.utils.validation import _check_method_params, _num_samples
 
 from skdg._callbacks import has_callbacks
 from skdg.exceptions import OrdinarySearchWarning
-from skdg.model_selection._batched_fits import fit_side_by_side
+from skdg.model_selection._batched_fits import side_by_side
+from skdg.model_selection._batches import Job, is_worth_a_thread, train_batch
+
+# Rows, targets, and what else their scores depend on.
+Part = tuple[Any, Any, Mapping[str, Any]]
 
 
 class BatchedSearch(BaseSearchCV):
     """A search of scikit-learn with another order of work.
 
-    All fits come first, many at once, and then all scores. What cannot be fitted side
-    by side takes scikit-learn's way.
+    Batches of fits come first. What cannot be fitted side by side takes scikit-learn's
+    way.
     """
 
     def _candidates(self) -> Iterable[Mapping[str, Any]]:
@@ -122,10 +127,30 @@ class BatchedSearch(BaseSearchCV):
         And why some fits were made one by one.
         """
         fit_params, score_params = routed.estimator.fit, routed.scorer.score
-        fitted, reasons = fit_side_by_side(
-            self.estimator, candidates, splits, X, y, fit_params
+
+        def run(batches: list[list[Job]]) -> dict[tuple[int, int], dict[str, Any]]:
+            """Train and score batches, each with the rows of its folds."""
+            folds = [{job.key[1] for job in batch} for batch in batches]
+            parts = {
+                split: self._parts(X, y, score_params, *splits[split])
+                for split in set().union(*folds)
+            }
+            finished = self._workers(batches)(
+                delayed(_train_and_score)(
+                    batch,
+                    {split: parts[split] for split in own},
+                    scorers,
+                    self.error_score,
+                )
+                for batch, own in zip(batches, folds, strict=True)
+            )
+            return {key: result for own in finished for key, result in own.items()}
+
+        results, reasons = side_by_side(
+            self.estimator, candidates, splits, X, y, fit_params, run
         )
         keys = list(product(range(len(candidates)), range(len(splits))))
+        alone = [key for key in keys if key not in results]
         ordinary = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch)(
             delayed(_fit_and_score)(
                 clone(self.estimator),
@@ -145,34 +170,37 @@ class BatchedSearch(BaseSearchCV):
                 split_progress=(split, len(splits)),
                 candidate_progress=(candidate, len(candidates)),
             )
-            for candidate, split in keys
-            if (candidate, split) not in fitted
+            for candidate, split in alone
         )
-        results = dict(
-            zip([key for key in keys if key not in fitted], ordinary, strict=True)
-        )
-        for split, (train, test) in enumerate(splits):
-            X_test, y_test = _safe_split(self.estimator, X, y, test, train)
-            own = _check_method_params(X, params=score_params, indices=test)
-            parts = {"test": (X_test, y_test, own)}
-            if self.return_train_score:
-                own = _check_method_params(X, params=score_params, indices=train)
-                parts["train"] = (*_safe_split(self.estimator, X, y, train), own)
-            for key in keys:
-                if key[1] != split or key not in fitted:
-                    continue
-                estimator, fit_time = fitted.pop(key)
-                result = {"fit_error": None, "fit_time": fit_time}
-                for part, (X_part, y_part, own) in parts.items():
-                    began = time.time()
-                    result[f"{part}_scores"] = _score(
-                        estimator, X_part, y_part, scorers, own, self.error_score
-                    )
-                    if part == "test":
-                        result["score_time"] = time.time() - began
-                result["n_test_samples"] = _num_samples(X_test)
-                results[key] = result
+        results.update(zip(alone, ordinary, strict=True))
         return [results[key] for key in keys], reasons
+
+    def _parts(
+        self, X: Any, y: Any, score_params: Mapping[str, Any], train: Any, test: Any
+    ) -> dict[str, Part]:
+        """Return what candidates are scored on in a fold."""
+        indices = {"test": test} | ({"train": train} if self.return_train_score else {})
+        return {
+            name: (
+                *_safe_split(self.estimator, X, y, rows, train),
+                _check_method_params(X, params=score_params, indices=rows),
+            )
+            for name, rows in indices.items()
+        }
+
+    def _workers(self, batches: list[list[Job]]) -> Parallel:
+        """Return what runs batches: worker processes if asked for, otherwise threads.
+
+        If the batches are small, threads would wait for each other.
+        """
+        if effective_n_jobs(self.n_jobs) > 1:
+            return Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch)
+        import torch  # not with the module, which must not load it
+
+        n_threads = torch.get_num_threads()
+        if not any(map(is_worth_a_thread, batches)):
+            n_threads = 1
+        return Parallel(n_jobs=n_threads, backend="threading")
 
     def _refit(self, X: Any, y: Any, fit_params: Mapping[str, Any]) -> None:
         """Fit the best candidate to all rows."""
@@ -183,3 +211,22 @@ class BatchedSearch(BaseSearchCV):
         self.best_estimator_ = best
         if hasattr(best, "feature_names_in_"):
             self.feature_names_in_ = best.feature_names_in_
+
+
+def _train_and_score(
+    batch: list[Job], parts: Mapping[int, dict[str, Part]], scorers: Any, error: Any
+) -> dict[tuple[int, int], dict[str, Any]]:
+    """Train a batch; return what scikit-learn keeps of each fit that succeeded."""
+    results = {}
+    for key, (estimator, fit_time) in train_batch(batch).items():
+        if isinstance(estimator, Exception):
+            continue  # made once more by itself it says what is wrong
+        result = {"fit_error": None, "fit_time": fit_time}
+        for part, (X, y, own) in parts[key[1]].items():
+            began = time.time()
+            result[f"{part}_scores"] = _score(estimator, X, y, scorers, own, error)
+            if part == "test":
+                result["score_time"] = time.time() - began
+                result["n_test_samples"] = _num_samples(X)
+        results[key] = result
+    return results

@@ -4,8 +4,7 @@
 
 import sys
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import joblib
@@ -18,7 +17,6 @@ from skdg.model_selection._batches import (
     Job,
     batches_of,
     before_last,
-    is_worth_a_thread,
     jobs_of,
     last_step,
     n_at_once,
@@ -32,15 +30,16 @@ _ENOUGH = 16
 _MANY = 2**22
 
 
-def fit_side_by_side(
+def side_by_side(
     estimator: Any,
     candidates: Sequence[Mapping[str, Any]],
     splits: Sequence[tuple[np.ndarray, np.ndarray]],
     X: Any,
     y: Any,
     fit_params: Mapping[str, Any],
-) -> tuple[dict[tuple[int, int], tuple[Any, float]], list[str]]:
-    """Fit what can be fitted side by side.
+    run: Callable[[list[list[Job]]], dict[tuple[int, int], Any]],
+) -> tuple[dict[tuple[int, int], Any], list[str]]:
+    """Put into batches what can be fitted side by side, and have them run.
 
     Parameters
     ----------
@@ -59,20 +58,19 @@ def fit_side_by_side(
     fit_params : dict
         What else `fit` is given, for all rows.
 
+    run : callable
+        Runs batches and returns what it has of their fits, by (candidate, split).
+
     Returns
     -------
-    fitted : dict
-        By (candidate, split): the fitted estimator, and its share of the time in
-        seconds. A fit that failed or diverged is not there: made once more by itself,
-        it says what is wrong.
+    found : dict
+        All that `run` returned. A fit that failed before the network is not there: made
+        once more by itself, it says what is wrong.
 
     reasons : list of str
         Why there are candidates that are not there at all.
     """
-    # Not with the module, which must not load torch.
-    import torch
-
-    from skdg._training.together import why_alone
+    from skdg._training.together import why_alone  # not with the module: loads torch
 
     chosen: dict[int, Any] = {}
     reasons: list[str] = []
@@ -88,56 +86,42 @@ def fit_side_by_side(
         # A grid gives the same objects again.
         values = before_last(whole, candidates[number])
         before[number] = frozenset((name, id(value)) for name, value in values.items())
-    fitted: dict[tuple[int, int], tuple[Any, float]] = {}
+    found: dict[tuple[int, int], Any] = {}
     waiting: dict[Hashable, list[Job]] = defaultdict(list)
     at_once: dict[Hashable, int] = {}
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        futures: list[Future] = []
+    ready: list[list[Job]] = []
 
-        def start(jobs: list[Job], enough: int) -> list[Job]:
-            """Train jobs in batches of nearly one size; return those that wait."""
-            if len(jobs) < enough:
-                return jobs
-            for batch in batches_of(jobs):
-                if is_worth_a_thread(batch):
-                    futures.append(pool.submit(train_batch, batch))
-                else:
-                    futures.append(Future())
-                    futures[-1].set_result(train_batch(batch))
-            return []
+    def collect(enough: int) -> None:
+        """Put jobs of one shape into batches of nearly one size, if they are enough."""
+        for jobs in waiting.values():
+            if len(jobs) >= enough:
+                ready.extend(batches_of(jobs))
+                jobs.clear()
 
-        def finish() -> None:
-            """Train what waits, and let its rows go."""
-            for shape, jobs in waiting.items():
-                waiting[shape] = start(jobs, 1)
-            for future in futures:
-                for key, (whole, seconds) in future.result().items():
-                    if not isinstance(whole, Exception):
-                        fitted[key] = whole, seconds
-            futures.clear()
-
-        latest, n_held = None, 0
-        for split, (train, _) in enumerate(splits):
-            own = _check_method_params(X, params=dict(fit_params), indices=train)
-            X_train, y_train = _safe_split(estimator, X, y, train)
-            for job in jobs_of(chosen, before, split, X_train, y_train, own):
-                if job.data is not latest:
-                    if n_held > _MANY:
-                        finish()
-                        n_held = 0
-                    latest = job.data
-                    n_held += latest.rows.inputs.numel()
-                shape = shape_of(job)
-                if shape not in at_once:
-                    at_once[shape] = n_at_once(job)
-                if at_once[shape] == 1:
-                    reasons.append("a network on so many rows fills the cores")
-                else:
-                    waiting[shape].append(job)
-            for shape, jobs in waiting.items():
-                waiting[shape] = start(jobs, _ENOUGH)
-        finish()
-    return fitted, list(dict.fromkeys(reasons))
+    latest, n_held = None, 0
+    for split, (train, _) in enumerate(splits):
+        own = _check_method_params(X, params=dict(fit_params), indices=train)
+        X_train, y_train = _safe_split(estimator, X, y, train)
+        for job in jobs_of(chosen, before, split, X_train, y_train, own):
+            if job.data is not latest:
+                if n_held > _MANY:
+                    collect(1)
+                    found.update(run(ready))
+                    ready.clear()
+                    n_held = 0
+                latest = job.data
+                n_held += latest.rows.inputs.numel()
+            shape = shape_of(job)
+            if shape not in at_once:
+                at_once[shape] = n_at_once(job)
+            if at_once[shape] == 1:
+                reasons.append("a network on so many rows fills the cores")
+            else:
+                waiting[shape].append(job)
+        collect(_ENOUGH)
+    collect(1)
+    found.update(run(ready))
+    return found, list(dict.fromkeys(reasons))
 
 
 def kind_of_candidate(estimator: Any, parameters: Mapping[str, Any]) -> Hashable | None:

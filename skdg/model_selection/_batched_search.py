@@ -33,7 +33,10 @@ class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
         What candidates are scored by; None is the score of the estimator.
 
     n_jobs : int, default=None
-        Number of fits at the same time of those that are made one by one. None is one.
+        Number of worker processes for batches, and for fits that are made one by one.
+        None is one, unless a :func:`joblib.parallel_config` says otherwise: batches
+        then use the threads of torch (``torch.get_num_threads()``), one for each. See
+        Notes.
 
     refit : bool, str or callable, default=True
         Whether to fit the best candidate to all rows; by which score it is the best, if
@@ -46,7 +49,7 @@ class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
         How much to print of fits that are made one by one.
 
     pre_dispatch : int or str, default="2*n_jobs"
-        How many fits to hand out at once of those that are made one by one.
+        How many batches or fits to hand out to the worker processes at once.
 
     error_score : "raise" or float, default=np.nan
         Score of a fit that fails; "raise" raises its error.
@@ -109,10 +112,14 @@ class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
     pipeline before the last are fitted once per fold for all candidates that have them
     in common.
 
-    Batches use the threads of torch (``torch.get_num_threads()``), one for each. One by
-    one are fitted: other estimators than networks of linear layers in which all domains
-    share all parameters; those with a `module`, ``warm_start`` or callbacks; networks
-    on so many rows in an iteration that one fills the cores. An
+    Threads need no start, but wait for each other's Python code between the operators,
+    and small batches gain nothing from them. Worker processes do not wait, and score
+    candidates at the same time as well, but need seconds to start; joblib keeps them
+    for the next search.
+
+    One by one are fitted: other estimators than networks of linear layers in which all
+    domains share all parameters; those with a `module`, ``warm_start`` or callbacks;
+    networks on so many rows in an iteration that one fills the cores. An
     :class:`~skdg.exceptions.OrdinarySearchWarning` names the reason. A fit that fails
     or diverges is made once more by itself, and reported as scikit-learn does.
 
@@ -165,7 +172,10 @@ class BatchedRandomizedSearchCV(BatchedSearch, RandomizedSearchCV):
         What candidates are scored by; None is the score of the estimator.
 
     n_jobs : int, default=None
-        Number of fits at the same time of those that are made one by one. None is one.
+        Number of worker processes for batches, and for fits that are made one by one.
+        None is one, unless a :func:`joblib.parallel_config` says otherwise: batches
+        then use the threads of torch (``torch.get_num_threads()``), one for each. See
+        Notes.
 
     refit : bool, str or callable, default=True
         Whether to fit the best candidate to all rows; by which score it is the best, if
@@ -178,7 +188,7 @@ class BatchedRandomizedSearchCV(BatchedSearch, RandomizedSearchCV):
         How much to print of fits that are made one by one.
 
     pre_dispatch : int or str, default="2*n_jobs"
-        How many fits to hand out at once of those that are made one by one.
+        How many batches or fits to hand out to the worker processes at once.
 
     random_state : int, RandomState instance or None, default=None
         Seed of the draws.

@@ -2,11 +2,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Batched searches find what the ordinary ones find."""
 
+import os
 import threading
 import warnings
 
+import joblib
 import numpy as np
 import pytest
+import torch
+from numpy.testing import assert_array_equal
 from scipy.stats import loguniform
 from sklearn import config_context
 from sklearn.base import clone
@@ -15,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import (
     GridSearchCV,
+    GroupKFold,
     KFold,
     LeaveOneGroupOut,
     RandomizedSearchCV,
@@ -55,6 +60,15 @@ SHORT = {"activation": "tanh", "max_iter": 12, "random_state": 0}
 def routing():
     with config_context(enable_metadata_routing=True):
         yield
+
+
+@pytest.fixture
+def threads():
+    """Two of them, wherever this is."""
+    found = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(found)
 
 
 def make_data(name="ERMClassifier", sizes=(10, 14, 16), seed=0):
@@ -299,7 +313,7 @@ def test_size_of_batches_does_not_matter(at_once, monkeypatch):
         sizes.append(len(jobs))
         return _batches.train_batch(jobs)
 
-    monkeypatch.setattr(_batched_fits, "train_batch", train)
+    monkeypatch.setattr(_batched_evaluation, "train_batch", train)
     search = BatchedGridSearchCV(model, grid, **given)
     if at_once == 2**8:
         with pytest.warns(OrdinarySearchWarning, match="fills the cores"):
@@ -312,26 +326,58 @@ def test_size_of_batches_does_not_matter(at_once, monkeypatch):
     assert sizes == expected[at_once]
 
 
-@pytest.mark.parametrize(("n_hidden", "elsewhere"), [(40, False), (70, True)])
+@pytest.mark.parametrize(("n_hidden", "beside"), [(40, False), (70, True)])
 def test_small_batches_are_trained_in_the_thread_of_the_search(
-    n_hidden, elsewhere, monkeypatch
+    n_hidden, beside, monkeypatch, threads
 ):
-    X, y, groups = make_data(sizes=(10, 10, 10))
+    X, y, groups = make_data(sizes=(12, 12, 12))
     model = IRMClassifier(hidden_layer_sizes=(n_hidden,), **SHORT)
+    meeting = threading.Barrier(2 if beside else 1, timeout=60)
     seen = set()
 
     def train(jobs):
+        meeting.wait()  # until another thread trains, too
         seen.add(threading.get_ident())
         return _batches.train_batch(jobs)
 
-    monkeypatch.setattr(_batched_fits, "train_batch", train)
-    # Of 20 models, 20 rows and the hidden units with the output.
-    monkeypatch.setattr(_batches, "_VALUES_OF_A_THREAD", 20 * 20 * 60)
+    monkeypatch.setattr(_batched_evaluation, "train_batch", train)
+    # Of 20 models, 18 rows and the hidden units with the output.
+    monkeypatch.setattr(_batches, "_VALUES_OF_A_THREAD", 20 * 18 * 60)
     grid = {"penalty_weight": np.logspace(-2, 1, 20)}
-    search = BatchedGridSearchCV(model, grid, cv=LeaveOneGroupOut())
+    folds = GroupKFold(2).split(X, y, [0] * 18 + [1] * 18)
+    search = BatchedGridSearchCV(model, grid, cv=list(folds), refit=False)
     search.fit(X, y, groups=groups)
-    assert (threading.get_ident() in seen) != elsewhere
-    assert seen
+    assert len(seen) == (2 if beside else 1)
+    assert (threading.get_ident() in seen) != beside
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_jobs_are_worker_processes(backend, scaled):
+    """They train the same models and score them, too."""
+
+    def score_and_process(estimator, X, y):
+        return {"score": estimator.decision_function(X).sum(), "process": os.getpid()}
+
+    X, y, groups = make_data(sizes=(10, 10, 12))
+    model = IRMClassifier(hidden_layer_sizes=(4,), **SHORT)
+    grid = {"penalty_weight": np.logspace(-2, 1, 5), "hidden_layer_sizes": [(3,), (4,)]}
+    if scaled:
+        model = make_pipeline(StandardScaler(), model)
+        grid = {f"irmclassifier__{name}": values for name, values in grid.items()}
+    given = {"cv": LeaveOneGroupOut(), "scoring": score_and_process, "refit": False}
+    given["return_train_score"] = True
+    alone = BatchedGridSearchCV(model, grid, **given).fit(X, y, groups=groups)
+    with joblib.parallel_config(backend):
+        search = BatchedGridSearchCV(model, grid, **given, n_jobs=2)
+        search.fit(X, y, groups=groups)
+    for split in range(3):
+        assert (alone.cv_results_[f"split{split}_test_process"] == os.getpid()).all()
+        here = search.cv_results_[f"split{split}_test_process"] == os.getpid()
+        assert here.all() if backend == "threading" else not here.any()
+        for part in ("train", "test"):
+            name = f"split{split}_{part}_score"
+            assert_array_equal(search.cv_results_[name], alone.cv_results_[name])
 
 
 def test_points_in_place_of_rows_are_few(monkeypatch):
