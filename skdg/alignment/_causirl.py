@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from sklearn.utils._param_validation import StrOptions
 from torch import Tensor
-from torch.nn.functional import mse_loss
 
 from skdg._dataclass import estimator
 from skdg._training.batch import DomainBatch
@@ -16,31 +15,40 @@ from skdg._training.classification import NetworkClassifier
 from skdg._training.penalized import PenalizedEstimator
 from skdg._training.regression import NetworkRegressor
 from skdg._training.steps import RiskStep, Step
+from skdg.alignment._coral_distance import about_their_mean, coral_distance
+from skdg.alignment._feature_distance import FeatureDistance
 from skdg.alignment._mmd_distance import mmd_distance
 
 
-def split_distance(batch: DomainBatch, first: Tensor, distance: str) -> Tensor:
+def split_distance(
+    batch: DomainBatch, first: Tensor, distance: str
+) -> tuple[Tensor, Tensor]:
     """Return the distance of features between the rows in `first` and the others.
 
-    0 if either part has fewer than two rows.
+    With its gradient in the features. 0 if either part has fewer than two rows.
     """
-    masks = torch.stack([first, ~first]).to(batch.features.dtype)
+    features = batch.features
+    masks = torch.stack([first, ~first]).to(features.dtype)
     if masks.sum(1).min() < 2:
-        return batch.features.sum() * 0.0
-    weights = masks * batch.rows.sample_weight
-    mass = weights.sum(1, keepdim=True)
-    membership = (weights / mass).T
+        return features.new_zeros(features.shape[:-2]), torch.zeros_like(features)
+    weights = masks * batch.rows.sample_weight[..., None, :]
+    mass = weights.sum(-1, keepdim=True)
+    shares = weights / mass
     if distance == "mmd":
-        return mmd_distance(batch.features, membership, "mean")
-    means = membership.T @ batch.features
-    centred = batch.features - means[:, None]
-    freedom = (mass - 1.0).clamp(min=1.0)[:, :, None]
-    covariances = (weights[:, :, None] * centred).mT @ centred / freedom
-    # `coral_distance` of two groups
-    return mse_loss(*means) + mse_loss(*covariances)
+        return mmd_distance(features, shares.mT, "mean")
+    means = shares @ features
+    centred = features[..., None, :, :] - means[..., None, :]
+    freedom = (mass - 1.0).clamp(min=1.0)[..., None]
+    weighted = weights[..., None] * centred / freedom
+    moments = about_their_mean(means, weighted.mT @ centred)
+    # That of centred features in their mean is 0.
+    share = 4.0 / features.shape[-1]
+    gradient = shares.mT @ (moments[0] * share)
+    gradient += (weighted @ (moments[1] * (2.0 * share / features.shape[-1]))).sum(-3)
+    return coral_distance(*moments), gradient
 
 
-class RandomSplitPenalty:
+class RandomSplitPenalty(FeatureDistance):
     """The distance between two parts of a batch that mix the domains at random.
 
     `distance` is "coral" or "mmd", and `random_state` the source of the splits.
@@ -50,16 +58,17 @@ class RandomSplitPenalty:
         self._distance = distance
         self._random_state = random_state
 
-    def __call__(self, batch: DomainBatch) -> Tensor:
-        """Return the penalty for a new split."""
+    def distance(self, batch: DomainBatch) -> tuple[Tensor, Tensor]:
+        """Return the distance for a new split, and its gradient in the features."""
         rows = batch.rows
+        features = batch.features
         if rows.n_domains == 1:
-            return batch.features.sum() * 0.0
+            return features.new_zeros(features.shape[:-2]), torch.zeros_like(features)
         # A share that is uniform in [0, 1] makes the number of rows uniform as well.
         shares = self._random_state.uniform(size=rows.n_domains)
-        draws = self._random_state.uniform(size=len(rows.inputs))
+        draws = self._random_state.uniform(size=rows.n_rows)
         first = torch.as_tensor(draws < np.repeat(shares, rows.sizes))
-        return split_distance(batch, first.to(rows.inputs.device), self._distance)
+        return split_distance(batch, first.to(features.device), self._distance)
 
 
 @estimator
@@ -108,7 +117,14 @@ class _CausIRL(PenalizedEstimator):
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
         penalty = RandomSplitPenalty(self.distance, random_state)
-        return RiskStep(self._annealed(penalty, weight_before=0.0, on_host=True))
+        return RiskStep(
+            self._annealed(
+                penalty,
+                weight_before=0.0,
+                derivative=penalty.derivative,
+                on_host=True,
+            )
+        )
 
 
 @estimator

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Maximum mean discrepancy."""
 
-from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -16,17 +15,27 @@ from skdg._training.classification import NetworkClassifier
 from skdg._training.penalized import PenalizedEstimator
 from skdg._training.regression import NetworkRegressor
 from skdg._training.steps import RiskStep, Step
+from skdg.alignment._feature_distance import FeatureDistance
 from skdg.alignment._mmd_distance import mmd_distance
 
 
-def mmd_penalty(batch: DomainBatch, bandwidth: str = "mean") -> Tensor:
-    """Return the mean squared discrepancy over pairs of domains."""
-    rows = batch.rows
-    domains = torch.arange(rows.n_domains, device=rows.domain.device)
-    membership = torch.where(
-        rows.domain[:, None] == domains, rows.weights[:, None], 0.0
-    )
-    return mmd_distance(batch.features, membership, bandwidth)
+class MMDPenalty(FeatureDistance):
+    """The mean squared discrepancy over pairs of domains.
+
+    `bandwidth` is that of `mmd_distance`.
+    """
+
+    def __init__(self, bandwidth: str = "mean") -> None:
+        self._bandwidth = bandwidth
+
+    def distance(self, batch: DomainBatch) -> tuple[Tensor, Tensor]:
+        """Return the discrepancy, of each model, and its gradient in the features."""
+        rows = batch.rows
+        domains = torch.arange(rows.n_domains, device=rows.domain.device)
+        membership = torch.where(
+            rows.domain[:, None] == domains, rows.weights[..., None], 0.0
+        )
+        return mmd_distance(batch.features, membership, self._bandwidth)
 
 
 @estimator
@@ -74,8 +83,10 @@ class _MMD(PenalizedEstimator):
     }
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
-        function = partial(mmd_penalty, bandwidth=self.bandwidth)
-        return RiskStep(self._annealed(function, weight_before=0.0))
+        penalty = MMDPenalty(self.bandwidth)
+        return RiskStep(
+            self._annealed(penalty, weight_before=0.0, derivative=penalty.derivative)
+        )
 
 
 @estimator

@@ -12,9 +12,9 @@ from skdg.alignment import CausIRLClassifier, CausIRLRegressor
 from skdg.alignment import _causirl as causirl
 from skdg.alignment._causirl import RandomSplitPenalty, split_distance
 from skdg.alignment._coral import CORALPenalty
-from skdg.alignment._mmd import mmd_penalty
+from skdg.alignment._mmd import MMDPenalty
 
-DISTANCES = {"coral": CORALPenalty(), "mmd": mmd_penalty}
+DISTANCES = {"coral": CORALPenalty(), "mmd": MMDPenalty()}
 
 
 def make_rows(sizes, seed=0):
@@ -25,7 +25,7 @@ def make_rows(sizes, seed=0):
 
 
 def make_batch(rows, features=None):
-    features = rows.inputs if features is None else features
+    features = rows.inputs.clone() if features is None else features
     head = torch.ones(3, 1, dtype=torch.float64)
     return DomainBatch.from_outputs(rows, features @ head, features, head, LOG_LOSS)
 
@@ -43,7 +43,7 @@ def test_distance_is_that_of_two_explicit_groups(distance, seed):
     rows = make_rows((5, 9, 4), seed)
     first = torch.tensor(np.random.default_rng(seed).uniform(size=18) < 0.4)
     expected = DISTANCES[distance](make_batch(as_two_domains(rows, first)[0]))
-    found = split_distance(make_batch(rows), first, distance)
+    found, _ = split_distance(make_batch(rows), first, distance)
     np.testing.assert_allclose(found, expected, rtol=1e-9)
     assert found > 0.01
 
@@ -52,14 +52,33 @@ def test_distance_is_that_of_two_explicit_groups(distance, seed):
 def test_gradient_is_that_of_two_explicit_groups(distance):
     rows = make_rows((5, 9, 4))
     first = torch.tensor(np.random.default_rng(1).uniform(size=18) < 0.5)
-    leaf = rows.inputs.clone().requires_grad_()
-    value = split_distance(make_batch(rows, leaf), first, distance)
-    (found,) = torch.autograd.grad(value, leaf)
-    again = rows.inputs.clone().requires_grad_()
+    _, found = split_distance(make_batch(rows), first, distance)
     parts, index = as_two_domains(rows, first)
-    value = DISTANCES[distance](make_batch(parts, again[index]))
-    (expected,) = torch.autograd.grad(value, again)
-    np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-12)
+    batch = make_batch(parts, rows.inputs[index])
+    DISTANCES[distance](batch)
+    expected = DISTANCES[distance].derivative(batch).features
+    np.testing.assert_allclose(found[index], expected, rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+@pytest.mark.parametrize("own_rows", [False, True])
+def test_models_side_by_side_have_the_distances_of_each(distance, own_rows):
+    each = [make_batch(make_rows((5, 9, 4), seed)) for seed in range(3)]
+    if not own_rows:
+        each = [make_batch(each[0].rows, batch.features) for batch in each]
+    first = torch.tensor(np.random.default_rng(1).uniform(size=18) < 0.5)
+    tensors = each[0].rows.tensors
+    if own_rows:
+        own = zip(*(batch.rows.tensors for batch in each), strict=True)
+        tensors = tuple(map(torch.stack, own))
+    rows = DomainRows(*tensors, (5, 9, 4), n_models=3)
+    features = torch.stack([batch.features for batch in each])
+    head = torch.ones(3, 3, 1, dtype=torch.float64)
+    together = DomainBatch.from_outputs(rows, features @ head, features, head, LOG_LOSS)
+    alone = [split_distance(batch, first, distance) for batch in each]
+    found = split_distance(together, first, distance)
+    for values, expected in zip(found, zip(*alone, strict=True), strict=True):
+        np.testing.assert_allclose(values, torch.stack(expected), rtol=1e-9)
 
 
 @pytest.mark.parametrize("distance", DISTANCES)
@@ -67,10 +86,8 @@ def test_gradient_is_that_of_two_explicit_groups(distance):
 def test_a_part_of_fewer_than_two_rows_has_no_distance(distance, n_first):
     rows = make_rows((5, 5))
     first = torch.arange(10) < n_first
-    leaf = rows.inputs.clone().requires_grad_()
-    value = split_distance(make_batch(rows, leaf), first, distance)
-    assert float(value.detach()) == 0.0
-    (gradient,) = torch.autograd.grad(value, leaf)
+    value, gradient = split_distance(make_batch(rows), first, distance)
+    assert float(value) == 0.0
     np.testing.assert_array_equal(gradient, 0.0)
 
 
@@ -90,7 +107,7 @@ def drawn_splits(monkeypatch, sizes, n):
 
     def record(batch, first, distance):
         splits.append(first.numpy())
-        return batch.features.sum() * 0.0
+        return batch.features.sum() * 0.0, batch.features
 
     monkeypatch.setattr(causirl, "split_distance", record)
     penalty = RandomSplitPenalty("coral", np.random.RandomState(0))

@@ -1,0 +1,27 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""A penalty on the distance of features."""
+
+from torch import Tensor
+
+from skdg._training.batch import DomainBatch
+from skdg._training.derivatives import Derivatives
+
+
+class FeatureDistance:
+    """A distance that is found together with its gradient."""
+
+    def distance(self, batch: DomainBatch) -> tuple[Tensor, Tensor]:
+        """Return the distance, of each model, and its gradient in the features."""
+        raise NotImplementedError
+
+    def __call__(self, batch: DomainBatch) -> Tensor:
+        """Return the distance, of each model, and remember the gradient."""
+        value, self._gradient = self.distance(batch)
+        return value
+
+    def derivative(self, batch: DomainBatch) -> Derivatives:
+        """Return the derivative of the last distance, that of the batch."""
+        if batch.features is batch.rows.all_inputs:
+            return Derivatives()
+        return Derivatives(features=self._gradient)
