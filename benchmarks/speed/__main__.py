@@ -10,10 +10,11 @@ The parts:
 * step: a textbook loop's step over ours, on 5 domains of 64 rows and 20 features, two
   hidden layers of 64, float32, one thread.
 * methods: our step of each method over our step of ERM, on the same.
-* search: the ordinary search over the batched one, 60 candidates, 5 folds. And over
-  what no search can do without: with hidden layers the matrix products of all steps,
-  with as many threads and in the best of three sizes of batches; without, the scores of
-  all fits, which are scikit-learn's. The latter ratios are the largest possible ones.
+* search: the ordinary search over the batched one, 60 candidates, 5 folds, on threads
+  and in worker processes that are there from the search before. And over what no search
+  can do without: with hidden layers the matrix products of all steps, with as many
+  threads and in the best of three sizes of batches; without, the scores of all fits,
+  which are scikit-learn's, in one process.
 * products: our full-batch step on rows like Colored MNIST's (50 000 x 392, two layers
   of 390) over its matrix products alone, with all threads.
 * products_by_domain: a step of IDGM on the rows of the first part over its matrix

@@ -27,40 +27,39 @@ def search(rounds):
     """Yield rows for searches, and for the part of them that has to be done anyhow."""
     torch.set_num_threads(os.cpu_count() or 1)
     X, y, groups = data()
-    cases = [
-        ("IRM", HIDDEN, 1, 6.0),
-        ("IRM", HIDDEN, 2, 1.0),
-        ("ERM", HIDDEN, 1, 6.0),
-        ("IRM", (), 1, 20.0),
-        ("ERM", (), 1, 20.0),
-    ]
-    for name, hidden, n_jobs, aim in cases:
+    for name, hidden, aim in [
+        ("IRM", HIDDEN, 6.0),
+        ("ERM", HIDDEN, 6.0),
+        ("IRM", (), 20.0),
+        ("ERM", (), 20.0),
+    ]:
         model = getattr(skdg, f"{name}Classifier")(hidden_layer_sizes=hidden)
         model.set_params(random_state=0, max_iter=80 if hidden else 160)
         grid = {"alpha": np.logspace(-5, -1, N_CANDIDATES)}
         given = {"cv": LeaveOneGroupOut(), "refit": False}
-        ordinary = GridSearchCV(model, grid, **given, n_jobs=n_jobs)
-        batched = BatchedGridSearchCV(model, grid, **given)
+        searches = [
+            kind(model, grid, **given, n_jobs=n_jobs).fit
+            for kind in (GridSearchCV, BatchedGridSearchCV)
+            for n_jobs in (1, 2)
+        ]
         part, alone = least(model, X, y, groups)
         with config_context(enable_metadata_routing=True):
             times = times_of(
-                partial(ordinary.fit, X, y, groups=groups),
-                partial(batched.fit, X, y, groups=groups),
+                *(partial(own, X, y, groups=groups) for own in searches),
+                partial(on_one_thread, searches[2], X, y, groups=groups),
                 alone,
-                partial(on_one_thread, batched.fit, X, y, groups=groups),
                 rounds=rounds,
             )
-        what, beside = (
-            f"{name}, a search, hidden layers {hidden}",
-            f"GridSearchCV, n_jobs={n_jobs}",
-        )
-        own = np.median(times, 0)
-        yield what, beside, times[:, 0] / times[:, 1], aim, f"{own[1]:.2f} s"
-        if n_jobs == 1:
-            ratios = times[:, 0] / times[:, 2]
-            yield f"{what}: {part}", beside, ratios, "", f"{own[2]:.2f} s alone"
-            ratios = times[:, 3] / times[:, 1]
-            yield what, "the same on one thread", ratios, "", f"{own[1]:.2f} s"
+        ordinary, in_workers, ours, ours_in_workers, one_thread, bound = times.T
+        what = f"{name}, a search, hidden layers {hidden}"
+        beside = "GridSearchCV, n_jobs=1"
+        own = [f"{np.median(side):.2f} s" for side in times.T]
+        yield what, beside, ordinary / ours, aim, own[2]
+        yield f"{what}, n_jobs=2", beside, ordinary / ours_in_workers, aim, own[3]
+        ratios = in_workers / ours_in_workers
+        yield f"{what}, n_jobs=2", "GridSearchCV, n_jobs=2", ratios, 1.0, own[3]
+        yield f"{what}: {part}", beside, ordinary / bound, "", f"{own[5]} alone"
+        yield what, "the same on one thread", one_thread / ours, "", own[2]
 
 
 def on_one_thread(function, *arguments, **options):
