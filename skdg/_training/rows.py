@@ -88,7 +88,8 @@ class DomainRows:
         """The domain of each row, numbered from 0."""
         sizes = torch.tensor(self.sizes, device=self.inputs.device)
         numbers = torch.arange(self.n_domains, device=self.inputs.device)
-        return numbers.repeat_interleave(sizes)
+        # Their number, which a GPU would have to be asked for.
+        return numbers.repeat_interleave(sizes, output_size=self.n_rows)
 
     def sum(self, values: Tensor) -> Tensor:
         """Sum `values` of shape (n_rows, ...) over the rows of each domain."""

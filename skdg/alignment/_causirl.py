@@ -28,10 +28,10 @@ def split_distance(
     With its gradient in the features. 0 if either part has fewer than two rows.
     """
     features = batch.features
-    masks = torch.stack([first, ~first]).to(features.dtype)
+    masks = torch.stack([first, ~first])  # on the host, which can count them
     if masks.sum(1).min() < 2:
         return features.new_zeros(features.shape[:-2]), torch.zeros_like(features)
-    weights = masks * batch.rows.sample_weight[..., None, :]
+    weights = masks.to(features) * batch.rows.sample_weight[..., None, :]
     mass = weights.sum(-1, keepdim=True)
     shares = weights / mass
     if distance == "mmd":
@@ -68,7 +68,7 @@ class RandomSplitPenalty(FeatureDistance):
         shares = self._random_state.uniform(size=rows.n_domains)
         draws = self._random_state.uniform(size=rows.n_rows)
         first = torch.as_tensor(draws < np.repeat(shares, rows.sizes))
-        return split_distance(batch, first.to(features.device), self._distance)
+        return split_distance(batch, first, self._distance)
 
 
 @estimator
