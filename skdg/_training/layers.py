@@ -59,10 +59,21 @@ ACTIVATIONS = {
 # Batched products of matrices with a single column are several times as slow as the
 # same written as products with a single row, or as a sum.
 
+# And a product with several columns, but fewer than these, takes several times as long
+# as its transpose.
+_N_ENOUGH_COLUMNS = 16
+
+
+def _is_narrow(values: Tensor) -> bool:
+    return 1 < values.shape[-1] < _N_ENOUGH_COLUMNS
+
 
 def affine(inputs: Tensor, weights: Tensor, offsets: Tensor, out: Tensor) -> None:
     """Compute ``inputs @ weights + offsets``."""
-    if out.ndim == 2:
+    if _is_narrow(out):
+        add_product = torch.addmm if out.ndim == 2 else torch.baddbmm
+        out.copy_(add_product(offsets[..., None], weights.mT, inputs.mT).mT)
+    elif out.ndim == 2:
         torch.addmm(offsets, inputs, weights, out=out)
     elif out.shape[2] > 1:
         torch.baddbmm(offsets[:, None], inputs, weights, out=out)
@@ -74,7 +85,9 @@ def affine(inputs: Tensor, weights: Tensor, offsets: Tensor, out: Tensor) -> Non
 
 def back_to_inputs(delta: Tensor, weights: Tensor, out: Tensor) -> None:
     """Compute ``delta @ weights.T``."""
-    if out.ndim == 2:
+    if delta.shape[-1] > 1 and _is_narrow(out):
+        out.copy_((weights @ delta.mT).mT)
+    elif out.ndim == 2:
         torch.mm(delta, weights.T, out=out)
     elif delta.shape[2] > 1:
         torch.bmm(delta, weights.mT, out=out)
@@ -84,7 +97,9 @@ def back_to_inputs(delta: Tensor, weights: Tensor, out: Tensor) -> None:
 
 def back_to_weights(inputs: Tensor, delta: Tensor, out: Tensor) -> None:
     """Compute ``inputs.T @ delta``."""
-    if out.ndim == 2:
+    if _is_narrow(delta):
+        out.copy_(inner_product(inputs, delta))
+    elif out.ndim == 2:
         torch.mm(inputs.T, delta, out=out)
     elif delta.shape[2] > 1:
         torch.bmm(inputs.mT, delta, out=out)
@@ -97,9 +112,16 @@ def back_to_weights(inputs: Tensor, delta: Tensor, out: Tensor) -> None:
         torch.mm(delta[..., 0], inputs[0], out=out[..., 0])
 
 
+def inner_product(left: Tensor, right: Tensor) -> Tensor:
+    """Return ``left.T @ right``."""
+    return (right.mT @ left).mT if _is_narrow(right) else left.mT @ right
+
+
 def add_product_(out: Tensor, left: Tensor, right: Tensor) -> None:
     """Add ``left @ right`` to `out`."""
-    if out.ndim == 2:
+    if _is_narrow(out):
+        out += (right.mT @ left.mT).mT
+    elif out.ndim == 2:
         out.addmm_(left, right)
     else:
         out.baddbmm_(left, right)

@@ -9,7 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from skdg._training.layers import add_product_, is_shared, shared_product
+from skdg._training.layers import (
+    add_product_,
+    inner_product,
+    is_shared,
+    shared_product,
+)
 from skdg._training.moments import moment_points
 
 
@@ -170,7 +175,7 @@ class DomainRows:
         columns.
         """
         if self.n_domains == 1:
-            return (left.mT @ right).unsqueeze(-3)
+            return inner_product(left, right).unsqueeze(-3)
         if is_shared(left) and self.equal_size is not None:
             parts = self._by_domain(left[0]).mT, self._by_domain(right)
             return shared_product(*parts)
@@ -178,14 +183,13 @@ class DomainRows:
             pairs = zip(
                 left.split(self.sizes, -2), right.split(self.sizes, -2), strict=True
             )
-            return torch.stack([a.mT @ b for a, b in pairs], -3)
+            return torch.stack([inner_product(a, b) for a, b in pairs], -3)
         if right.shape[-1] == 1:
             # Batched products of such narrow matrices are several times as slow.
             return self.sum(left * right)[..., None]
         shape = (-1, self.equal_size)
-        products = torch.bmm(
-            left.reshape(*shape, left.shape[-1]).mT,
-            right.reshape(*shape, right.shape[-1]),
+        products = inner_product(
+            left.reshape(*shape, left.shape[-1]), right.reshape(*shape, right.shape[-1])
         )
         if self.n_models is None:
             return products
@@ -221,7 +225,7 @@ class DomainRows:
         elif n_out == 1:
             out.mT.baddbmm_(matrices.mT, values.mT)
         else:
-            out.baddbmm_(values, matrices)
+            add_product_(out, values, matrices)
 
     def _by_domain(self, values: Tensor) -> Tensor:
         """Divide the rows of domains of equal size."""

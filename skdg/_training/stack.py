@@ -112,7 +112,8 @@ class LayerStack:
         """Return the outputs for `inputs`, in memory of their own."""
         hidden = inputs
         for layer, (weights, offsets) in enumerate(self._layers):
-            hidden = torch.addmm(offsets, hidden, weights)
+            previous, hidden = hidden, hidden.new_empty(len(hidden), len(offsets))
+            affine(previous, weights, offsets, hidden)
             if layer < len(self._layers) - 1:
                 self._activation.apply_(hidden)
         return hidden

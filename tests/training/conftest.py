@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from skdg._training import layers
 from skdg._training.losses import CROSS_ENTROPY, LOG_LOSS, SQUARED_ERROR
 from skdg._training.rows import DomainRows
 
@@ -93,6 +94,12 @@ class PlainNetwork:
                 for risk in self.risks(flat, rows)
             ]
         )
+
+
+@pytest.fixture(autouse=True)
+def wide_and_narrow(monkeypatch):
+    """Let small networks have layers of both kinds, as the products tell them apart."""
+    monkeypatch.setattr(layers, "_N_ENOUGH_COLUMNS", 4)
 
 
 @pytest.fixture

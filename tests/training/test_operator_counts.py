@@ -32,7 +32,7 @@ RECORDED = {
     "SpectralDecoupling": (42, 49),
     "Fishr": (108, 119),
     "CORAL": (80, 89),
-    "MMD": (101, 107),
+    "MMD": (101, 108),
     "CausIRL": (77, 84),
     "DANN": (81, 90),
     "CDANN": (93, 102),
