@@ -36,17 +36,17 @@ it is 0.2 or 1, then 34.1, 29.7, 11.9 and 4.8. So would those of machines whose 
 has the weight C mu and the shared one C, which is the definition if C is the weight of
 the errors over that of the shared part: a school's own machine is then hardly
 regularised where C mu is large, and learns its rows by heart.
-``benchmarks/school_scales.py`` fits them. With one scale for each part and the published
-split, the four numbers for mu of 2 and 10 come out within 0.9 points (34.3, 33.3; 33.5,
-30.0). For mu = 1000 ours explain 28 % instead of 12 and 5, with C of 0.1 and 1 alike:
-without regularisation no more than that is lost in our data. From a fifth of the rows
-they explain 11 and 9, and all six numbers are 3.0 points away (root mean square). By
-the definition as printed it is 9.0 with a free scale of C and 5.8 with two scales. So
-this reading explains that the column for C = 1 falls first and lower; what made
-separate machines as bad as 4.8 %, the rows, the features or a solver that ended early,
-the numbers do not tell. Readings in which a larger C does not give the errors a larger
-weight come as near (2.5 to 2.9), but have no reason. Bayesian task clustering (Bakker
-and Heskes, 2003) is published with 29.5 %.
+``benchmarks/school_scales.py`` fits them. With one scale for each part and the
+published split, the four numbers for mu of 2 and 10 come out within 0.9 points (34.3,
+33.3; 33.5, 30.0). For mu = 1000 ours explain 28 % instead of 12 and 5, with C of 0.1
+and 1 alike: without regularisation no more than that is lost in our data. From a fifth
+of the rows they explain 11 and 9, and all six numbers are 3.0 points away (root mean
+square). By the definition as printed it is 9.0 with a free scale of C and 5.8 with two
+scales. So this reading explains that the column for C = 1 falls first and lower; what
+made separate machines as bad as 4.8 %, the rows, the features or a solver that ended
+early, the numbers do not tell. Readings in which a larger C does not give the errors a
+larger weight come as near (2.5 to 2.9), but have no reason. Bayesian task clustering
+(Bakker and Heskes, 2003) is published with 29.5 %.
 """
 
 import warnings
