@@ -24,11 +24,20 @@ def uniform(**ranges: tuple[float, float]) -> Draw:
     return lambda rng: {name: rng.uniform(*r) for name, r in ranges.items()}
 
 
+def irm_weight(rng: np.random.Generator) -> dict[str, Any]:
+    """Draw IRM's weight as published.
+
+    There the risk has the weight 1 - a and the sum of penalties a = 1 - 10^u, with u
+    uniform between -3 and -0.3.
+    """
+    return {"penalty_weight": 10.0 ** -rng.uniform(-3.0, -0.3) - 1.0}
+
+
 # What is particular to a method: the ranges of the paper where it has the method, and
 # otherwise one or two powers of ten around the default.
 NETWORKS: dict[str, Draw] = {
     "ERM": log_uniform(),
-    "IRM": log_uniform(penalty_weight=(0, 4)),
+    "IRM": irm_weight,
     "VREx": log_uniform(penalty_weight=(-1, 3)),
     "IBERM": log_uniform(penalty_weight=(-2, 1)),
     "IBIRM": log_uniform(penalty_weight=(0, 4), bottleneck_weight=(-2, 1)),
@@ -115,14 +124,21 @@ def estimator(method: str, regression: bool, max_iter: int, device: str) -> Any:
     return model.set_params(bottleneck="outputs") if method in IN_OUTPUTS else model
 
 
-def draws(method: str, n_draws: int, seed: int) -> list[dict[str, Any]]:
-    """Return the defaults and then random hyperparameters."""
+def draws(method: str, n_draws: int, seed: int, n_domains: int) -> list[dict[str, Any]]:
+    """Return the defaults and then random hyperparameters.
+
+    IRM's default is that of the paper, a = 0.9: ours is smaller than all that are drawn
+    there, and so would always be selected.
+    """
     rng = np.random.default_rng(seed)
-    found: list[dict[str, Any]] = [{}]
+    found: list[dict[str, Any]] = [{"penalty_weight": 9.0} if method == "IRM" else {}]
     for _ in range(n_draws if method in NETWORKS or method in SOLVED else 0):
         if method in NETWORKS:
             shared = log_uniform(learning_rate_init=(-3, -2), alpha=(-6, -2))(rng)
             found.append(shared | NETWORKS[method](rng))
         else:
             found.append(SOLVED[method](rng))
+    if method == "IRM":
+        for parameters in found:  # ours weighs the mean over domains
+            parameters["penalty_weight"] *= n_domains
     return found
