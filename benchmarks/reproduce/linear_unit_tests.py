@@ -18,7 +18,8 @@ What can be identified, and what cannot:
 * Examples 2 and 2s need no invariance. The invariant features determine y, so that the
   optimum of the risk itself is right. They are a hundredth of the size of the others,
   and training that ends before they count fails: the published errors of 0.4 are
-  optimisers that had not arrived.
+  optimisers that had not arrived. Nor has IRM here, with its published weights, in
+  three of the four cases.
 * Example 1 has one causal model for any number of domains, and its coefficients are
   those for which the error has one slope in all domains. IRM with a large weight comes
   near them; selected on rows of the training domains it keeps the weight small, since

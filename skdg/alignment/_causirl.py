@@ -15,37 +15,8 @@ from skdg._training.classification import NetworkClassifier
 from skdg._training.penalized import PenalizedEstimator
 from skdg._training.regression import NetworkRegressor
 from skdg._training.steps import RiskStep, Step
-from skdg.alignment._coral_distance import about_their_mean, coral_distance
-from skdg.alignment._feature_distance import FeatureDistance
-from skdg.alignment._mmd_distance import mmd_distance
-
-
-def split_distance(
-    batch: DomainBatch, first: Tensor, distance: str
-) -> tuple[Tensor, Tensor]:
-    """Return the distance of features between the rows in `first` and the others.
-
-    With its gradient in the features. 0 if either part has fewer than two rows.
-    """
-    features = batch.features
-    masks = torch.stack([first, ~first])  # on the host, which can count them
-    if masks.sum(1).min() < 2:
-        return features.new_zeros(features.shape[:-2]), torch.zeros_like(features)
-    weights = masks.to(features) * batch.rows.sample_weight[..., None, :]
-    mass = weights.sum(-1, keepdim=True)
-    shares = weights / mass
-    if distance == "mmd":
-        return mmd_distance(features, shares.mT, "mean")
-    means = shares @ features
-    centred = features[..., None, :, :] - means[..., None, :]
-    freedom = (mass - 1.0).clamp(min=1.0)[..., None]
-    weighted = weights[..., None] * centred / freedom
-    moments = about_their_mean(means, weighted.mT @ centred)
-    # That of centred features in their mean is 0.
-    share = 4.0 / features.shape[-1]
-    gradient = shares.mT @ (moments[0] * share)
-    gradient += (weighted @ (moments[1] * (2.0 * share / features.shape[-1]))).sum(-3)
-    return coral_distance(*moments), gradient
+from skdg.alignment._feature_distance import FeatureDistance, no_distance
+from skdg.alignment._split_distance import split_distance
 
 
 class RandomSplitPenalty(FeatureDistance):
@@ -61,9 +32,8 @@ class RandomSplitPenalty(FeatureDistance):
     def distance(self, batch: DomainBatch) -> tuple[Tensor, Tensor]:
         """Return the distance for a new split, and its gradient in the features."""
         rows = batch.rows
-        features = batch.features
         if rows.n_domains == 1:
-            return features.new_zeros(features.shape[:-2]), torch.zeros_like(features)
+            return no_distance(batch.features)
         # A share that is uniform in [0, 1] makes the number of rows uniform as well.
         shares = self._random_state.uniform(size=rows.n_domains)
         draws = self._random_state.uniform(size=rows.n_rows)

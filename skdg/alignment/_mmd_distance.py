@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from skdg.alignment._feature_distance import no_distance
+
 # Multiples of 1 / (mean squared distance): 1/4, 1/2, 1, 2 and 4.
 _SMALLEST_MULTIPLE = 0.25
 _N_MULTIPLES = 5
@@ -40,7 +42,7 @@ def mmd_distance(
     """
     n_groups = membership.shape[-1]
     if n_groups == 1:
-        return features.new_zeros(features.shape[:-2]), torch.zeros_like(features)
+        return no_distance(features)
     width = None
     if bandwidth == "mean":
         width = _mean_distance(features, membership.mean(-1))[..., None, None]

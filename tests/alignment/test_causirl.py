@@ -10,9 +10,10 @@ from skdg._training.losses import LOG_LOSS
 from skdg._training.rows import DomainRows
 from skdg.alignment import CausIRLClassifier, CausIRLRegressor
 from skdg.alignment import _causirl as causirl
-from skdg.alignment._causirl import RandomSplitPenalty, split_distance
+from skdg.alignment._causirl import RandomSplitPenalty
 from skdg.alignment._coral import CORALPenalty
 from skdg.alignment._mmd import MMDPenalty
+from skdg.alignment._split_distance import split_distance
 
 DISTANCES = {"coral": CORALPenalty(), "mmd": MMDPenalty()}
 
