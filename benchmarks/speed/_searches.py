@@ -17,7 +17,8 @@ import skdg
 from benchmarks.speed._rounds import HIDDEN, times_of
 from benchmarks.step_cost import data, seconds
 from skdg._training.device import few_threads
-from skdg._training.layers import back_to_inputs, back_to_weights
+from skdg._training.layers import ACTIVATIONS, back_to_inputs, back_to_weights
+from skdg._training.optimizer import Optimizer
 from skdg.model_selection import BatchedGridSearchCV
 
 N_CANDIDATES = 60
@@ -42,15 +43,15 @@ def search(rounds):
             for kind in (GridSearchCV, BatchedGridSearchCV)
             for n_jobs in (1, 2)
         ]
-        part, alone = least(model, X, y, groups)
+        parts = least(model, X, y, groups)
         with config_context(enable_metadata_routing=True):
             times = times_of(
                 *(partial(own, X, y, groups=groups) for own in searches),
                 partial(on_one_thread, searches[2], X, y, groups=groups),
-                alone,
+                *parts.values(),
                 rounds=rounds,
             )
-        ordinary, in_workers, ours, ours_in_workers, one_thread, bound = times.T
+        ordinary, in_workers, ours, ours_in_workers, one_thread, *bounds = times.T
         what = f"{name}, a search, hidden layers {hidden}"
         beside = "GridSearchCV, n_jobs=1"
         own = [f"{np.median(side):.2f} s" for side in times.T]
@@ -58,7 +59,14 @@ def search(rounds):
         yield f"{what}, n_jobs=2", beside, ordinary / ours_in_workers, aim, own[3]
         ratios = in_workers / ours_in_workers
         yield f"{what}, n_jobs=2", "GridSearchCV, n_jobs=2", ratios, 1.0, own[3]
-        yield f"{what}: {part}", beside, ordinary / bound, "", f"{own[5]} alone"
+        for part, bound, seconds_alone in zip(parts, bounds, own[5:], strict=True):
+            yield (
+                f"{what}: {part}",
+                beside,
+                ordinary / bound,
+                "",
+                f"{seconds_alone} alone",
+            )
         yield what, "the same on one thread", one_thread / ours, "", own[2]
 
 
@@ -73,7 +81,7 @@ def on_one_thread(function, *arguments, **options):
 
 
 def least(model, X, y, groups):
-    """Return what every search of these candidates does, its name and a function."""
+    """Return functions that do what every search of these candidates does, by name."""
     folds = list(LeaveOneGroupOut().split(X, y, groups))
     if not model.hidden_layer_sizes:
         fitted = []
@@ -85,28 +93,34 @@ def least(model, X, y, groups):
             for own, rows, targets in fitted:
                 own.score(rows, targets)
 
-        return "its scores", score
+        return {"its scores": score}
     n_rows, n_features = X[folds[0][0]].shape
     n_steps = len(folds) * N_CANDIDATES * model.max_iter
-    alone = [
-        partial(steps_of_products, n, n_rows, n_features, model, n_steps // n)
-        for n in (5, 10, 20)
-    ]
-    return "its products", min(alone, key=seconds)
+    parts = {}
+    for name, whole in (("its products", False), ("with activations and Adam", True)):
+        alone = [
+            partial(steps_of, n, n_rows, n_features, model, whole, n_steps // n)
+            for n in (5, 10, 20)
+        ]
+        parts[name] = min(alone, key=seconds)
+    return parts
 
 
-def steps_of_products(n_models, n_rows, n_features, model, n_steps):
+def steps_of(n_models, n_rows, n_features, model, whole, n_steps):
     """Make the matrix products of steps of so many models, with all threads."""
     n_threads = torch.get_num_threads()
     with ThreadPoolExecutor(n_threads) as pool:
-        shape = (n_models, n_rows, n_features, model.hidden_layer_sizes)
+        shape = (n_models, n_rows, n_features, model.hidden_layer_sizes, whole)
         steps = [n_steps // n_threads] * n_threads
         list(pool.map(partial(products, *shape), steps))
 
 
 @few_threads(0)
-def products(n_models, n_rows, n_features, hidden, n_steps):
-    """Make the matrix products of steps: forward, to the weights, to the inputs."""
+def products(n_models, n_rows, n_features, hidden, whole, n_steps):
+    """Make the matrix products of steps: forward, to the weights, to the inputs.
+
+    If it is the whole, then also activations, gradients of offsets and Adam.
+    """
     rows = torch.randn(n_rows, n_features)
     # Of models that share the rows, the first layers are one wide product.
     wide = torch.randn(n_features, n_models * hidden[0])
@@ -121,9 +135,15 @@ def products(n_models, n_rows, n_features, hidden, n_steps):
     in_first = torch.empty(n_models, n_features, hidden[0])
     shared = rows.expand(n_models, -1, -1)
     layers = list(zip(weights, gradients, inputs, outputs, strict=True))
+    n_parameters = sum((a + 1) * b for a, b in pairwise((n_features, *hidden, 1)))
+    parameters, step = torch.randn(2, n_models, n_parameters)
+    offsets = [torch.empty(n_models, delta.shape[2]) for delta in deltas]
+    optimizer = Optimizer(parameters, "adam", 1e-3)
     for _ in range(n_steps):
         torch.mm(rows, wide, out=first)
         for own, _, left, out in layers:
+            if whole:
+                torch.relu_(left)
             if out.shape[2] == 1:
                 torch.bmm(own.mT, left.mT, out=out.mT)
             else:
@@ -132,4 +152,10 @@ def products(n_models, n_rows, n_features, hidden, n_steps):
             own, gradient, left, _ = layers[layer]
             back_to_weights(left, deltas[layer + 1], gradient)
             back_to_inputs(deltas[layer + 1], own, deltas[layer])
+            if whole:
+                ACTIVATIONS["relu"].chain_(deltas[layer], left)
         back_to_weights(shared, deltas[0], in_first)
+        if whole:
+            for delta, out in zip(deltas, offsets, strict=True):
+                torch.sum(delta, -2, out=out)
+            optimizer.apply(step)
