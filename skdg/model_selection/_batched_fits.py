@@ -18,6 +18,7 @@ from skdg.model_selection._batches import (
     batches_of,
     before_last,
     jobs_of,
+    kinds_of,
     last_step,
     n_at_once,
     shape_of,
@@ -82,6 +83,7 @@ def side_by_side(
         else:
             chosen[number] = whole
     before = {}
+    kinds = kinds_of(chosen)
     for number, whole in chosen.items():
         # A grid gives the same objects again.
         values = before_last(whole, candidates[number])
@@ -102,7 +104,7 @@ def side_by_side(
     for split, (train, _) in enumerate(splits):
         own = _check_method_params(X, params=dict(fit_params), indices=train)
         X_train, y_train = _safe_split(estimator, X, y, train)
-        for job in jobs_of(chosen, before, split, X_train, y_train, own):
+        for job in jobs_of(chosen, kinds, before, split, X_train, y_train, own):
             if job.data is not latest:
                 if n_held > _MANY:
                     collect(1)
@@ -177,7 +179,8 @@ def fit_alike(
         its share of the time in seconds. What is not there has to be fitted by itself.
     """
     chosen = dict(enumerate(estimators))
-    jobs = list(jobs_of(chosen, dict.fromkeys(chosen), 0, X, y, fit_params))
+    kinds, before = kinds_of(chosen), dict.fromkeys(chosen)
+    jobs = list(jobs_of(chosen, kinds, before, 0, X, y, fit_params))
     if not jobs or n_at_once(jobs[0]) == 1:
         return {}
     return {

@@ -62,8 +62,26 @@ def last_step(estimator: Any) -> Any:
     return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
 
 
+def kinds_of(chosen: Mapping[int, Any]) -> dict[int, Hashable]:
+    """Return what each candidate has in common with those beside which it can train.
+
+    Those with a bad parameter are left out: made one by one they fail, and say why.
+    """
+    from skdg._training.together import kind_of
+
+    kinds = {}
+    for number, whole in chosen.items():
+        try:
+            last_step(whole)._validate_params()
+        except ValueError:
+            continue
+        kinds[number] = kind_of(last_step(whole))
+    return kinds
+
+
 def jobs_of(
     chosen: Mapping[int, Any],
+    kinds: Mapping[int, Hashable],
     before: Mapping[int, Hashable],
     split: int,
     X: Any,
@@ -71,9 +89,7 @@ def jobs_of(
     params: Mapping[str, Any],
 ) -> Iterator[Job]:
     """Yield the fits of a fold, with what comes before the networks done once."""
-    from skdg._training.together import kind_of
-
-    for numbers in _grouped(chosen, before.__getitem__):
+    for numbers in _grouped(kinds, before.__getitem__):
         began = time.time()
         whole = clone(chosen[numbers[0]])
         last = _Last()
@@ -87,13 +103,10 @@ def jobs_of(
             continue  # made one by one these fits fail alike, and are reported
         share = (time.time() - began) / len(numbers)
         models = {number: clone(last_step(chosen[number])) for number in numbers}
-        kinds = {number: kind_of(model) for number, model in models.items()}
         for alike in _grouped(numbers, kinds.__getitem__):
             began = time.time()
             first = models[alike[0]]
             try:
-                for number in alike:
-                    models[number]._validate_params()
                 encoded = first._encode_domains(last.X, last.groups)
                 data = first._validate(last.X, last.y, last.sample_weight, *encoded)
             except ValueError:
