@@ -45,8 +45,8 @@ square). By the definition as printed it is 9.0 with a free scale of C and 5.8 w
 scales. So this reading explains that the column for C = 1 falls first and lower; what
 made separate machines as bad as 4.8 %, the rows, the features or a solver that ended
 early, the numbers do not tell. Readings in which a larger C does not give the errors a
-larger weight come as near (2.5 to 2.9), but have no reason. Bayesian task clustering
-(Bakker and Heskes, 2003) is published with 29.5 %.
+larger weight come as near (2.5 to 2.9); nothing says why it should not. Bayesian task
+clustering (Bakker and Heskes, 2003) is published with 29.5 %.
 """
 
 import warnings
