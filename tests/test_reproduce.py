@@ -3,6 +3,7 @@
 """The driver of the published experiments, and a small part of each of them."""
 
 import csv
+import random
 import types
 
 import numpy as np
@@ -258,3 +259,27 @@ def test_a_page_has_each_line_of_the_results_and_what_explains_them(monkeypatch,
     header = ["setting", "method", "runs", "value", "published", "other"]
     first = ["one", "A", "3", "1.0 ± 1.0", "1.0 ± 0.5", ""]
     assert cells == [*header, *first, "one", "B", "3", "11.0 ± 1.0", "", "0.5 ± 0"]
+
+
+def test_the_smallest_weights_of_irm_that_the_unit_tests_drew():
+    """As the page has them; the authors' seeds are 1001 to 1019, of Python's generator.
+
+    They draw the logarithms of the step size, of the decay and of the weight, in turn.
+    """
+    drawn = []
+    for seed in range(1001, 1020):
+        rng = random.Random(seed)
+        step_size, _ = 10 ** rng.uniform(-4, -2), rng.uniform(-6, -2)
+        drawn.append((3 * (10 ** -rng.uniform(-3, -0.3) - 1), step_size))
+    found = np.array(sorted(drawn)[:3])
+    np.testing.assert_allclose(found[:, 0], [6, 21, 24], atol=0.5)
+    np.testing.assert_allclose(found[:2, 1], [1.6e-4, 1.2e-4], rtol=0.05)
+    values = _driver.read("linear-unit-tests", "paper")
+    defaults = [
+        measures["default"]
+        for job, measures in values.items()
+        if job[:2] == ("Example1, 3 domains", "IRM")
+    ]
+    assert len(defaults) == 10
+    error = np.std(defaults) / np.sqrt(len(defaults))
+    assert abs(np.mean(defaults) - 11.15) < 2 * error
