@@ -14,6 +14,7 @@ from skdg.alignment._causirl import RandomSplitPenalty
 from skdg.alignment._coral import CORALPenalty
 from skdg.alignment._mmd import MMDPenalty
 from skdg.alignment._split_distance import split_distance
+from tests.alignment.many_models import side_by_side
 
 DISTANCES = {"coral": CORALPenalty(), "mmd": MMDPenalty()}
 
@@ -68,14 +69,7 @@ def test_models_side_by_side_have_the_distances_of_each(distance, own_rows):
     if not own_rows:
         each = [make_batch(each[0].rows, batch.features) for batch in each]
     first = torch.tensor(np.random.default_rng(1).uniform(size=18) < 0.5)
-    tensors = each[0].rows.tensors
-    if own_rows:
-        own = zip(*(batch.rows.tensors for batch in each), strict=True)
-        tensors = tuple(map(torch.stack, own))
-    rows = DomainRows(*tensors, (5, 9, 4), n_models=3)
-    features = torch.stack([batch.features for batch in each])
-    head = torch.ones(3, 3, 1, dtype=torch.float64)
-    together = DomainBatch.from_outputs(rows, features @ head, features, head, LOG_LOSS)
+    together = side_by_side(each)
     alone = [split_distance(batch, first, distance) for batch in each]
     found = split_distance(together, first, distance)
     for values, expected in zip(found, zip(*alone, strict=True), strict=True):

@@ -9,6 +9,7 @@ from skdg._training.losses import LOG_LOSS
 from skdg._training.rows import DomainRows
 from skdg.alignment import MMDRegressor
 from skdg.alignment._mmd import MMDPenalty
+from tests.alignment.many_models import side_by_side
 
 
 def mmd_penalty(batch, bandwidth="mean"):
@@ -201,14 +202,7 @@ def test_models_side_by_side_have_the_penalties_of_each(bandwidth, own_rows):
     each = [make_batch(make_rows((5, 9, 4), seed)) for seed in range(3)]
     if not own_rows:
         each = [make_batch(each[0].rows, batch.features) for batch in each]
-    tensors = each[0].rows.tensors
-    if own_rows:
-        own = zip(*(batch.rows.tensors for batch in each), strict=True)
-        tensors = tuple(map(torch.stack, own))
-    rows = DomainRows(*tensors, (5, 9, 4), n_models=3)
-    features = torch.stack([batch.features for batch in each])
-    head = torch.ones(3, 3, 1, dtype=torch.float64)
-    together = DomainBatch.from_outputs(rows, features @ head, features, head, LOG_LOSS)
+    together = side_by_side(each)
     for function in (mmd_penalty, mmd_gradient):
         found = function(together, bandwidth)
         expected = torch.stack([function(batch, bandwidth) for batch in each])
