@@ -3,6 +3,7 @@
 """Steps: beside textbook loops, ERM, and their own matrix products."""
 
 import os
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ import torch
 from benchmarks.speed._rounds import HIDDEN, compare
 from benchmarks.step_cost import METHODS, N_DOMAINS, data, ours, seconds
 from benchmarks.textbook import Textbook
+from skdg._training.layers import affine, back_to_weights
 
 
 def step(rounds):
@@ -98,3 +100,26 @@ def products_by_domain(rounds):
 
     ratios, own = compare(fast, alone, 4 * rounds, 20)
     yield "IDGM, a step", "its products", ratios, "", f"{1e6 * own:.0f} us alone"
+
+
+def narrow(rounds):
+    """Yield rows for plain products with few columns over ours, of 16 models."""
+    torch.set_num_threads(1)
+    inputs = torch.randn(16, 320, HIDDEN[0])
+    for width in (3, 10):
+        weights = torch.randn(16, HIDDEN[0], width)
+        offsets, out = torch.randn(16, width), torch.randn(16, 320, width)
+        sides = {
+            "forward": (
+                partial(torch.baddbmm, offsets[:, None], inputs, weights, out=out),
+                partial(affine, inputs, weights, offsets, out),
+            ),
+            "to the weights": (
+                partial(torch.bmm, inputs.mT, out, out=weights),
+                partial(back_to_weights, inputs, out, weights),
+            ),
+        }
+        for name, pair in sides.items():
+            ratios, own = compare(*pair, 4 * rounds, 100)
+            what = f"{name}, {width} columns"
+            yield what, "the plain product", ratios, "", f"{1e6 * own:.0f} us"

@@ -59,8 +59,8 @@ ACTIVATIONS = {
 # Batched products of matrices with a single column are several times as slow as the
 # same written as products with a single row, or as a sum.
 
-# And a product with several columns, but fewer than these, takes several times as long
-# as its transpose.
+# And a product with several columns, but fewer than these, takes longer than its
+# transpose, up to four times as long (part "narrow" of benchmarks.speed).
 _N_ENOUGH_COLUMNS = 16
 
 
