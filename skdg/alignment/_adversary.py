@@ -90,8 +90,7 @@ class AdversarialStep(Step):
             self._make_discriminator(rows)
         assert self._discriminator is not None
         outcome = self._discriminator.forward(rows, CROSS_ENTROPY)
-        losses = CROSS_ENTROPY.value(outcome.outputs, outcome.targets)
-        value = torch.linalg.vecdot(rows.sample_weight, losses)
+        value = torch.linalg.vecdot(rows.mass, outcome.risks)
         gradient = self._discriminator.backward(
             outcome.gradient(rows.sample_weight[..., None])
         )
