@@ -64,13 +64,14 @@ ACTIVATIONS = {
 _N_ENOUGH_COLUMNS = 16
 
 
-def _is_narrow(values: Tensor) -> bool:
+def is_narrow(values: Tensor) -> bool:
+    """Tell whether what is made of these columns is better made of their transpose."""
     return 1 < values.shape[-1] < _N_ENOUGH_COLUMNS
 
 
 def affine(inputs: Tensor, weights: Tensor, offsets: Tensor, out: Tensor) -> None:
     """Compute ``inputs @ weights + offsets``."""
-    if _is_narrow(out):
+    if is_narrow(out):
         add_product = torch.addmm if out.ndim == 2 else torch.baddbmm
         out.copy_(add_product(offsets[..., None], weights.mT, inputs.mT).mT)
     elif out.ndim == 2:
@@ -85,7 +86,7 @@ def affine(inputs: Tensor, weights: Tensor, offsets: Tensor, out: Tensor) -> Non
 
 def back_to_inputs(delta: Tensor, weights: Tensor, out: Tensor) -> None:
     """Compute ``delta @ weights.T``."""
-    if delta.shape[-1] > 1 and _is_narrow(out):
+    if delta.shape[-1] > 1 and is_narrow(out):
         out.copy_((weights @ delta.mT).mT)
     elif out.ndim == 2:
         torch.mm(delta, weights.T, out=out)
@@ -97,7 +98,7 @@ def back_to_inputs(delta: Tensor, weights: Tensor, out: Tensor) -> None:
 
 def back_to_weights(inputs: Tensor, delta: Tensor, out: Tensor) -> None:
     """Compute ``inputs.T @ delta``."""
-    if _is_narrow(delta):
+    if is_narrow(delta):
         out.copy_(inner_product(inputs, delta))
     elif out.ndim == 2:
         torch.mm(inputs.T, delta, out=out)
@@ -114,12 +115,12 @@ def back_to_weights(inputs: Tensor, delta: Tensor, out: Tensor) -> None:
 
 def inner_product(left: Tensor, right: Tensor) -> Tensor:
     """Return ``left.T @ right``."""
-    return (right.mT @ left).mT if _is_narrow(right) else left.mT @ right
+    return (right.mT @ left).mT if is_narrow(right) else left.mT @ right
 
 
 def add_product_(out: Tensor, left: Tensor, right: Tensor) -> None:
     """Add ``left @ right`` to `out`."""
-    if _is_narrow(out):
+    if is_narrow(out):
         out += (right.mT @ left.mT).mT
     elif out.ndim == 2:
         out.addmm_(left, right)

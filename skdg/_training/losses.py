@@ -12,6 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from skdg._training.layers import is_narrow
+
 
 class Loss(NamedTuple):
     """A loss, as functions of outputs and targets of shape (..., n_rows, n_outputs).
@@ -108,16 +110,23 @@ def _log_residual_tangent(outputs: Tensor, directions: Tensor) -> Tensor:
     return torch.ops.aten.sigmoid_backward(directions, torch.sigmoid(outputs))
 
 
+def _softmax(outputs: Tensor) -> Tensor:
+    # Over few values that are neighbours torch takes several times as long.
+    if outputs.is_cpu and is_narrow(outputs):
+        return torch.softmax(outputs.mT, -2).mT
+    return torch.softmax(outputs, -1)
+
+
 def _cross_entropy_value(outputs: Tensor, targets: Tensor) -> Tensor:
     return torch.logsumexp(outputs, -1) - (targets * outputs).sum(-1)
 
 
 def _cross_entropy_residual(outputs: Tensor, targets: Tensor) -> Tensor:
-    return torch.softmax(outputs, -1) - targets
+    return _softmax(outputs) - targets
 
 
 def _cross_entropy_residual_tangent(outputs: Tensor, directions: Tensor) -> Tensor:
-    p = torch.softmax(outputs, -1)
+    p = _softmax(outputs)
     return p * (directions - (p * directions).sum(-1, keepdim=True))
 
 

@@ -57,6 +57,22 @@ def test_residual_is_the_gradient_by_autograd(problem, task):
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("n_classes", [2, 3, 15, 16, 40])
+@pytest.mark.parametrize("leading", [(9,), (4, 9)])
+def test_probabilities_of_few_and_of_many_classes(leading, n_classes):
+    rng = np.random.default_rng(3)
+    outputs = rng.normal(scale=3.0, size=(*leading, n_classes))
+    outputs[..., 0, :] *= 300.0  # no exponential of these is finite
+    targets = rng.dirichlet(np.ones(n_classes), size=leading)
+    pair = torch.tensor(outputs), torch.tensor(targets)
+    found = CROSS_ENTROPY.residual(*pair)
+    expected = softmax(outputs, axis=-1) - targets
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
+    # The derivative of the probabilities along any direction sums to 0.
+    along = CROSS_ENTROPY.residual_tangent(pair[0], torch.tensor(targets))
+    np.testing.assert_allclose(along.sum(-1), 0.0, atol=1e-15)
+
+
 @TASKS
 def test_residual_is_the_gradient_by_finite_differences(problem, task):
     loss, outputs, targets = problem(task)
