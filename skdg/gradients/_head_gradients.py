@@ -59,11 +59,11 @@ class HeadGradients:
         of_weights, of_offsets = factors.split([n_hidden * n_outputs, n_outputs], -1)
         of_weights = of_weights.unflatten(-1, (n_hidden, n_outputs))
         by_mean = of_weights * in_weights
-        in_residuals = torch.empty_like(self._batch.outputs)
+        in_residuals = torch.empty_like(residuals)
         rows.give_(in_residuals, of_offsets)
         rows.add_times_(in_residuals, self._squared_features, of_weights)
         in_residuals *= residuals
-        means = torch.empty_like(self._batch.outputs)
+        means = torch.empty_like(residuals)
         rows.give_(means, of_offsets * in_offsets)
         rows.add_times_(means, self._batch.features, by_mean)
         in_residuals.sub_(means).mul_(2.0 * rows.column)
