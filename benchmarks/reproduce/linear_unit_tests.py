@@ -41,9 +41,10 @@ What can be identified, and what cannot:
   features whose gradients keep their sign, which a spurious one does by chance in a
   quarter of the cases. Standardised, each invariant feature is as large as a spurious
   one, which varies more: even gradient descent on the plain risk comes to rely on it.
-  With ten domains IRM's error is larger than published since 1000 iterations are few:
-  with a weight of 900 it falls from 0.36 after these to 0.03 after the published 10 000
-  (``benchmarks/unit_test_iterations.py``), where the default of 90 has 0.09.
+  With ten domains IRM's error is larger than published. A part of it is that 1000
+  iterations are few for a large weight: with one of 900 the error falls from 0.355 to
+  0.025 after the published 10 000, with the default of 90 it does not
+  (``benchmarks/unit_test_iterations.py``). The rest has not been explained.
 * Random matrices and, with ten domains, random variances make the scale of the errors
   in Example 1 differ from draw to draw; compare within a table, with the oracle.
 
