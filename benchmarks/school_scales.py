@@ -33,8 +33,12 @@ import numpy as np
 from scipy.interpolate import RegularGridInterpolator
 
 from benchmarks.reproduce._driver import RESULTS
-from benchmarks.reproduce.school import EPSILON, draw_test, explained, standardised
-from skdg import MultiTaskLinearSVR
+from benchmarks.reproduce.school import (
+    draw_test,
+    explained,
+    make_weighted_svr,
+    standardised,
+)
 
 # By C and mu, in per cent.
 PUBLISHED = {
@@ -96,13 +100,8 @@ def explains(
     X: np.ndarray, y: np.ndarray, groups: np.ndarray, test: np.ndarray, *kernel: float
 ) -> float:
     """Return the explained variance with the weights a and b, in per cent."""
-    a, b = kernel
-    model = MultiTaskLinearSVR(
-        lambda_task=len(np.unique(groups)) / (2.0 * b),
-        lambda_shared=1.0 / (2.0 * a),
-        epsilon=EPSILON,
-        fit_intercept=False,
-    ).fit(X[~test], y[~test], groups=groups[~test])
+    model = make_weighted_svr(*kernel, len(np.unique(groups)))
+    model.fit(X[~test], y[~test], groups=groups[~test])
     predicted = model.predict(X[test], groups=groups[test])
     return explained(y[test], predicted, groups[test])["explained"]
 

@@ -245,6 +245,17 @@ def test_schools_are_explained_as_well_as_published():
     assert np.mean(found) >= max(m["explained"][0] for m in module.PUBLISHED.values())
 
 
+def test_the_scales_of_the_schools_are_the_nearest():
+    module = _driver.load("school")
+    with (_driver.RESULTS / "school_scales.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    nearest = min(rows, key=lambda row: float(row["root mean square"]))
+    assert (nearest["features"], nearest["train"]) == ("standardised", "0.75")
+    assert [nearest[power] for power in "pqr"] == ["-1", "0", "0"]
+    scales = float(nearest["shared"]), float(nearest["own"])
+    assert scales == (module.SHARED, module.OWN)
+
+
 def test_a_page_has_each_line_of_the_results_and_what_explains_them(monkeypatch, toy):
     toy.__doc__ = "A toy.\n\nWhat it is.\n"
     list(_driver.run("toy", QUICK))

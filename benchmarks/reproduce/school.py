@@ -37,17 +37,17 @@ it is 0.2 or 1, then 34.1, 29.7, 11.9 and 4.8. ``benchmarks/school_scales.py`` f
 machines whose shared part has the weight C^p mu^(r - 1) and whose own part C^q mu^r,
 with a scale for each, and compares them with these numbers, on both kinds of features:
 
-* As printed (p = q = 1, r = 0) the distance is 8.7 with one free scale of C and 5.2
-  with two (root mean square, in points).
+* As printed (p = q = 1, r = 0) the distance is at best 8.7 with one free scale of C and
+  5.2 with two (root mean square, in points).
 * With r = 1, which is the definition if C is the weight of the errors over that of the
   shared part, machines of schools are hardly regularised where C mu is large, and learn
   their rows by heart. The four numbers for mu of 2 and 10 come out, but those for 1000
   are 28 instead of 12 and 5: no more than that can be lost by overfitting in our data.
 * The nearest has C mu as the price of the shared part, and a fixed weight of the errors
   over a task's own part (p = -1, q = r = 0): 1.1 with features standardised, 1.4 as
-  they are. So a larger C took from the shared part what a larger mu does, and what made
-  separate machines as bad as 4.8 % is not overfitting: without an offset, each has to
-  reach the level of the scores against its price.
+  they are. By this reading a larger C takes from the shared part what a larger mu does,
+  and separate machines are as bad as 4.8 % not by overfitting: without an offset, each
+  has to reach the level of the scores against its price.
 
 The lines "price C mu" are that machine, with the two scales found on one split, on all
 of them: a fit to the published numbers, not a prediction of them. What made C a price
@@ -139,22 +139,23 @@ def make_svr(C, method, n_tasks):
     )
 
 
-def make_priced_svr(C, mu, n_tasks):
-    """Return the machine whose shared part has the price C mu."""
+def make_weighted_svr(shared, own, n_tasks):
+    """Return the machine with these weights of the shared part and of a task's own."""
     return MultiTaskLinearSVR(
-        lambda_task=n_tasks / (2.0 * OWN),
-        lambda_shared=C * mu / (2.0 * SHARED),
+        lambda_task=n_tasks / (2.0 * own),
+        lambda_shared=1.0 / (2.0 * shared),
         epsilon=EPSILON,
         fit_intercept=False,
     )
 
 
 def standardised(X, train):
-    """Return features of mean 0 and variance 1 on the training rows."""
-    mean, deviation = X[train].mean(axis=0), X[train].std(axis=0)
-    is_constant = deviation == 0
-    mean[is_constant], deviation[is_constant] = 0.0, 1.0
-    return (X - mean) / deviation
+    """Return features of mean 0 and variance 1 on the training rows.
+
+    A constant one stays as it is, in place of an offset.
+    """
+    scaler = StandardScaler().fit(X[train])
+    return np.where(scaler.var_ > 0.0, scaler.transform(X), X)
 
 
 def make_least_squares(method, X, groups):
@@ -196,8 +197,8 @@ def run(job: Job, options: Options) -> dict[str, float]:
         model = make_least_squares(job.method, X[~test], groups[~test])
     elif job.setting in PRICED:
         X = standardised(X, ~test)
-        mu = float(job.method.removeprefix("mu = "))
-        model = make_priced_svr(PRICED[job.setting], mu, n_tasks)
+        price = PRICED[job.setting] * float(job.method.removeprefix("mu = "))
+        model = make_weighted_svr(SHARED / price, OWN, n_tasks)
     else:
         model = make_svr(SETTINGS[job.setting], job.method, n_tasks)
         known = np.zeros(len(y), int) if job.method == "pooled" else groups
