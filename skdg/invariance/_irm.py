@@ -13,7 +13,14 @@ from skdg._training.classification import NetworkClassifier
 from skdg._training.penalized import PenalizedEstimator
 from skdg._training.regression import NetworkRegressor
 from skdg._training.steps import RiskStep, Step, one
-from skdg.invariance._irm_penalty import irm_derivative, irm_penalty
+from skdg.invariance._irm_penalty import (
+    affine_derivative,
+    irm_derivative,
+    irm_penalty,
+)
+
+# In closed form; the others are left to autograd.
+_DERIVATIVES = {"scalar": irm_derivative, "affine": affine_derivative}
 
 
 @estimator
@@ -24,13 +31,14 @@ class _IRM(PenalizedEstimator):
     ----------
     penalty_weight : float, default=1.0
         Weight of the penalty, ``lambda`` in Notes. 0 gives the model of ERM, bit for
-        bit. Of the order of 1 for tables and of 10 000 for Colored MNIST; with a
-        scalar dummy 1000 and more can drive a linear model to 0, where the penalty
+        bit. Of the order of 1 for tables and of 10 000 for Colored MNIST. With a scalar
+        or affine dummy 1000 and more can drive a linear model to 0, where the penalty
         vanishes too.
 
-    dummy : {"scalar", "vector"}, default="scalar"
-        Whether the fixed predictor on top of the representation is the number 1, or a
-        vector of ones with an entry for each feature that enters the last layer.
+    dummy : {"scalar", "affine", "vector"}, default="scalar"
+        The fixed predictor on top of the representation: the number 1, the number 1 and
+        an offset of 0 for each output, or a vector of ones with an entry for each
+        feature that enters the last layer.
 
     penalty_estimate : {"squared", "unbiased"}, default="squared"
         How the squared gradient is estimated from a batch: by the square of its mean,
@@ -53,7 +61,9 @@ class _IRM(PenalizedEstimator):
     weight where that exceeds 1. The penalty sees the outputs (with their offset); with
     the vector dummy the contributions of the last layer's inputs to them (without it).
     With a linear hidden layer and the vector dummy this is the paper's linear
-    experiment.
+    experiment. The affine dummy, that of the code of the Linear Unit-Tests [2]_, adds
+    the squared mean residual of each domain and output: 1 can be the best factor for
+    outputs that are too small, if their offset is wrong as well.
 
     The paper sums both terms over domains; its code for Colored MNIST is as here, with
     a weight of 1 before annealing and offsets in the L2 penalty. DomainBed multiplies
@@ -68,6 +78,8 @@ class _IRM(PenalizedEstimator):
     ----------
     .. [1] M. Arjovsky, L. Bottou, I. Gulrajani and D. Lopez-Paz, "Invariant risk
        minimization", arXiv:1907.02893, 2019.
+    .. [2] B. Aubin, A. Slowik, M. Arjovsky, L. Bottou and D. Lopez-Paz, "Linear
+       Unit-Tests for Invariance Discovery", arXiv:2102.10867, 2021.
     """
 
     penalty_weight: float = 1.0
@@ -75,7 +87,7 @@ class _IRM(PenalizedEstimator):
     penalty_estimate: str = "squared"
 
     _parameter_constraints: ClassVar[dict[str, list]] = {
-        "dummy": [StrOptions({"scalar", "vector"})],
+        "dummy": [StrOptions({"scalar", "affine", "vector"})],
         "penalty_estimate": [StrOptions({"squared", "unbiased"})],
     }
 
@@ -83,13 +95,12 @@ class _IRM(PenalizedEstimator):
         penalty = partial(irm_penalty, dummy=self.dummy, estimate=self.penalty_estimate)
         before = np.minimum(1.0, self.penalty_weight)
         is_squared = self.penalty_estimate == "squared"
-        in_closed_form = is_squared and self.dummy == "scalar"
         return RiskStep(
             self._annealed(
                 penalty,
                 before,
                 divided_above=one,
-                derivative=irm_derivative if in_closed_form else None,
+                derivative=_DERIVATIVES.get(self.dummy) if is_squared else None,
                 of_moments=is_squared,
             )
         )

@@ -14,22 +14,30 @@ def irm_penalty(
 ) -> Tensor:
     """Return the mean over domains of the squared gradient in a dummy predictor.
 
-    The derivative of a row's loss at w = 1 is known in closed form: the outputs times
-    the residual for a scalar w, and for a vector w, entry by entry, the part of the
-    outputs that comes from one feature times the residual. Of each model.
+    The derivative of a row's loss in it is known in closed form: the outputs times the
+    residual for a factor, the residuals themselves for offsets, and for a vector of
+    factors, entry by entry, the part of the outputs that comes from one feature times
+    the residual. Of each model.
     """
-    if dummy == "scalar" and estimate == "squared":
-        return batch.slopes.square().mean(-1)
-    if dummy == "scalar":
-        slopes = torch.linalg.vecdot(batch.outputs, batch.residuals)[..., None]
-    else:
+    rows = batch.rows
+    if estimate == "squared" and dummy != "vector":
+        squares = batch.slopes.square()
+        if dummy == "affine":
+            squares = squares + rows.mean(batch.residuals).square().sum(-1)
+        return squares.mean(-1)
+    if dummy == "vector":
         slopes = batch.features * (batch.residuals @ batch.head.mT)
-    of_mean = batch.rows.mean(slopes).square().mean(-1)
+        slopes = slopes / slopes.shape[-1] ** 0.5
+    else:
+        slopes = torch.linalg.vecdot(batch.outputs, batch.residuals)[..., None]
+        if dummy == "affine":
+            slopes = torch.cat([slopes, batch.residuals], -1)
+    of_mean = rows.mean(slopes).square().sum(-1)
     if estimate == "squared":
         return of_mean.mean(-1)
     # The mean of products of different rows; 0 for a single one, which has no partner.
     # Weights count repetitions of a row, so their sum is the number of rows.
-    n, of_rows = batch.rows.mass, batch.rows.mean(slopes.square().mean(-1))
+    n, of_rows = rows.mass, rows.mean(slopes.square().sum(-1))
     products = (n * of_mean - of_rows) / (n - 1.0).clamp(1e-6)
     return torch.where(n > 1.0, products, 0.0).mean(-1)
 
@@ -41,3 +49,13 @@ def irm_derivative(batch: DomainBatch) -> Derivatives:
     """Return the derivative of the squared penalty with a scalar dummy."""
     shares = batch.rows.column_of(batch.slopes * (2.0 / batch.rows.n_domains))
     return Derivatives(outputs=batch.slope_gradient(shares))
+
+
+def affine_derivative(batch: DomainBatch) -> Derivatives:
+    """Return the derivative of the squared penalty with an affine dummy."""
+    means = batch.rows.mean(batch.residuals) * 2.0
+    directions = torch.empty_like(batch.outputs)
+    batch.rows.give_(directions, means)
+    directions.mul_(batch.rows.shares)
+    of_offsets = batch.loss.residual_tangent(batch.outputs, directions)
+    return irm_derivative(batch).plus(Derivatives(outputs=of_offsets))

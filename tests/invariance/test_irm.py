@@ -5,7 +5,7 @@ from itertools import combinations, pairwise, product
 import numpy as np
 import pytest
 import torch
-from scipy.optimize import minimize
+from scipy.optimize import brentq, minimize
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
 from torch.nn import functional
@@ -24,7 +24,7 @@ TASKS = {
     "targets": (SQUARED_ERROR, 2),
 }
 ALL_TASKS = pytest.mark.parametrize("task", TASKS)
-DUMMIES = pytest.mark.parametrize("dummy", ["scalar", "vector"])
+DUMMIES = pytest.mark.parametrize("dummy", ["scalar", "affine", "vector"])
 N_HIDDEN = 4
 
 
@@ -37,6 +37,22 @@ def torch_loss(task, outputs, targets):
     if task == "classes":
         return functional.cross_entropy(outputs, targets, reduction="none")
     return functional.mse_loss(outputs, targets, reduction="none").mean(1)
+
+
+def with_dummy(dummy, features, head, offsets):
+    """An actual dummy, and the outputs that it has."""
+    n = {"scalar": 1, "affine": 1 + len(offsets), "vector": len(head)}[dummy]
+    w = torch.ones(n, dtype=torch.float64)
+    w[1:] = dummy == "vector"
+    w.requires_grad_()
+    if dummy == "vector":
+        return w, (w * features) @ head + offsets
+    return w, w[0] * (features @ head + offsets) + (w[1:] if dummy == "affine" else 0.0)
+
+
+def scaled(dummy, gradients):
+    """Gradients whose squares sum to the squared norm that is penalized."""
+    return gradients / (N_HIDDEN**0.5 if dummy == "vector" else 1.0)
 
 
 class Problem:
@@ -86,17 +102,12 @@ class Problem:
         for size in self.rows.sizes:
             own = slice(start, start + size)
             features, weight = self.features[own], self.rows.sample_weight[own]
-            if dummy == "scalar":
-                w = torch.ones(1, dtype=torch.float64, requires_grad=True)
-                outputs = w * (features @ self.head + self.offsets)
-            else:
-                w = torch.ones(N_HIDDEN, dtype=torch.float64, requires_grad=True)
-                outputs = (w * features) @ self.head + self.offsets
+            w, outputs = with_dummy(dummy, features, self.head, self.offsets)
             losses = torch_loss(self.task, outputs, self.rows.targets[own])
             risk = (weight * losses).sum() / weight.sum()
             gradients.append(torch.autograd.grad(risk, w)[0])
             start += size
-        return torch.stack(gradients)
+        return scaled(dummy, torch.stack(gradients))
 
     def row_gradients(self, dummy):
         """The gradient of each row's loss in the dummy."""
@@ -110,8 +121,7 @@ class Problem:
 @pytest.mark.parametrize("weighted", [False, True])
 def test_penalty_is_the_squared_gradient_in_a_dummy(task, dummy, sizes, weighted):
     problem = Problem(task, sizes, weighted)
-    # The mean over domains and, for a vector, over its entries.
-    expected = (problem.dummy_gradients(dummy) ** 2).mean()
+    expected = (problem.dummy_gradients(dummy) ** 2).sum(1).mean()
     found = irm_penalty(problem.batch(), dummy)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=0.0)
 
@@ -127,6 +137,31 @@ def test_vector_of_one_feature_is_the_scalar_without_its_offset():
     torch.testing.assert_close(scalar, vector, rtol=1e-12, atol=0.0)
 
 
+def test_a_wrong_offset_can_make_up_for_small_outputs_but_for_an_affine_dummy():
+    # A feature of 1 and -1 tells the classes well. Outputs that are a hundredth of it
+    # are much too small, and a factor should grow; unless an offset is wrong as well.
+    x = torch.tensor([1.0] * 9 + [-1.0] + [-1.0] * 9 + [1.0], dtype=torch.float64)
+    y = torch.tensor([1.0] * 10 + [0.0] * 10, dtype=torch.float64)
+    rows = DomainRows(x[:, None], y[:, None], torch.ones_like(x), (20,))
+    head = torch.tensor([[0.01]], dtype=torch.float64)
+
+    def slopes(offset):
+        f = 0.01 * x + offset
+        residuals = torch.sigmoid(f) - y
+        return (f * residuals).mean().item(), residuals.mean().item()
+
+    assert slopes(0.0)[0] < -1e-3
+    offset = brentq(lambda b: slopes(b)[0], 0.0, 1.0, xtol=1e-15)
+    # To first order b / 2 tells all: (0.01^2 + b^2) / 4 makes up for 0.8 * 0.01 / 2.
+    np.testing.assert_allclose(offset**2, 2 * 0.8 * 0.01 - 0.01**2, rtol=2e-2)
+    outputs = rows.inputs @ head + offset
+    batch = DomainBatch.from_outputs(rows, outputs, rows.inputs, head, LOG_LOSS)
+    assert irm_penalty(batch, "scalar") < 1e-20
+    expected = slopes(offset)[1] ** 2
+    np.testing.assert_allclose(irm_penalty(batch, "affine"), expected, rtol=1e-10)
+    assert expected > 5e-4
+
+
 def average_over_splits(gradients):
     """The mean product of the halves' gradients over all equal splits."""
     n = len(gradients)
@@ -134,7 +169,7 @@ def average_over_splits(gradients):
     for half in combinations(range(n), n // 2):
         other = [row for row in range(n) if row not in half]
         products.append(gradients[list(half)].mean(0) * gradients[other].mean(0))
-    return np.mean(products)
+    return np.sum(np.mean(products, 0))
 
 
 @ALL_TASKS
@@ -166,9 +201,9 @@ def test_unbiased_is_unbiased_and_squared_is_too_large(dummy, n):
         )
         for estimate in ("squared", "unbiased")
     }
-    np.testing.assert_allclose(means["unbiased"], np.mean(slope**2), rtol=1e-10)
+    np.testing.assert_allclose(means["unbiased"], np.sum(slope**2), rtol=1e-10)
     np.testing.assert_allclose(
-        means["squared"], np.mean(slope**2 + variance / n), rtol=1e-10
+        means["squared"], np.sum(slope**2 + variance / n), rtol=1e-10
     )
 
 
@@ -252,9 +287,7 @@ def objective(flat, task, X, y, groups, hidden, dummy, weight, alpha):
         penalty_on_weights = penalty_on_weights + (W**2).sum()
         if layer < len(sizes) - 2:
             z = torch.tanh(z @ W + b)
-    w = torch.ones(1 if dummy == "scalar" else len(W), dtype=torch.float64)
-    w.requires_grad_()
-    f = w * (z @ W + b) if dummy == "scalar" else (w * z) @ W + b
+    w, f = with_dummy(dummy, z, W, b)
     risks, penalties = [], []
     for domain in np.unique(groups):
         own = torch.tensor(groups == domain)
@@ -268,7 +301,7 @@ def objective(flat, task, X, y, groups, hidden, dummy, weight, alpha):
             loss = functional.mse_loss(f[own, 0], torch.tensor(y)[own])
         (slope,) = torch.autograd.grad(loss, w, create_graph=True)
         risks.append(loss)
-        penalties.append((slope**2).mean())
+        penalties.append((slope**2).mean() if dummy == "vector" else (slope**2).sum())
     risk, penalty = torch.stack(risks).mean(), torch.stack(penalties).mean()
     total = risk + weight * penalty + alpha / 2 * penalty_on_weights
     return total / max(1.0, weight), penalty

@@ -131,7 +131,7 @@ def test_models_are_those_of_the_rows(name, hidden, seen, on_all_rows):
     assert rows.sizes == (7, 7, 7)
 
 
-@pytest.mark.parametrize("dummy", ["scalar", "vector"])
+@pytest.mark.parametrize("dummy", ["scalar", "affine", "vector"])
 def test_side_by_side_each_with_rows_of_its_own(dummy, seen, on_all_rows):
     tables = [make_data(n_targets=1, seed=seed)[:3] for seed in range(2)]
     tables = [(X[np.argsort(g)], y, np.sort(g)) for X, y, g in tables]
