@@ -3,7 +3,6 @@
 """The driver of the published experiments, and a small part of each of them."""
 
 import csv
-import random
 import types
 
 import numpy as np
@@ -13,6 +12,7 @@ from sklearn.svm import LinearSVR
 from benchmarks.reproduce import EXPERIMENTS, _driver, _pages, _tables
 from benchmarks.reproduce.__main__ import main
 from benchmarks.reproduce._driver import Job, Options
+from benchmarks.reproduce._unit_test_methods import irm_sets
 
 
 @pytest.fixture
@@ -274,25 +274,46 @@ def test_a_page_has_each_line_of_the_results_and_what_explains_them(monkeypatch,
     assert cells == [*header, *first, "one", "B", "3", "11.0 ± 1.0", "", "0.5 ± 0"]
 
 
-def test_the_smallest_weights_of_irm_that_the_unit_tests_drew():
-    """As the page has them; the authors' seeds are 1001 to 1019, of Python's generator.
-
-    They draw the logarithms of the step size, of the decay and of the weight, in turn.
-    """
-    drawn = []
-    for seed in range(1001, 1020):
-        rng = random.Random(seed)
-        step_size, _ = 10 ** rng.uniform(-4, -2), rng.uniform(-6, -2)
-        drawn.append((3 * (10 ** -rng.uniform(-3, -0.3) - 1), step_size))
-    found = np.array(sorted(drawn)[:3])
-    np.testing.assert_allclose(found[:, 0], [6, 21, 24], atol=0.5)
+def test_irm_is_as_published_in_the_unit_tests_with_the_authors_sets():
+    # The smallest weights and their step sizes, as the page has them.
+    sets = [(own["penalty_weight"], own["learning_rate_init"]) for own in irm_sets(3)]
+    found = np.array(sorted(sets)[:4])
+    np.testing.assert_allclose(found[:, 0], [6, 21, 24, 27], atol=0.5)
     np.testing.assert_allclose(found[:2, 1], [1.6e-4, 1.2e-4], rtol=0.05)
+    assert sets[0] == (pytest.approx(27.0), 1e-3)
     values = _driver.read("linear-unit-tests", "paper")
-    defaults = [
-        measures["default"]
+    errors = [
+        measures["selected"]
         for job, measures in values.items()
         if job[:2] == ("Example1, 3 domains", "IRM")
     ]
-    assert len(defaults) == 10
-    error = np.std(defaults) / np.sqrt(len(defaults))
-    assert abs(np.mean(defaults) - 11.15) < 2 * error
+    assert len(errors) == 10
+    assert abs(np.mean(errors) - 11.15) < 2 * np.std(errors) / np.sqrt(10)
+
+
+def test_an_offset_in_the_penalty_is_what_solves_example_3():
+    """What the page has, to the digit."""
+    with (_driver.RESULTS / "unit_test_offsets.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 32
+    errors = {}
+    for row in rows:
+        protocol = row["features"], row["decay"], row["iterations"]
+        errors[row["problem"], int(row["domains"]), row["dummy"], protocol] = row[
+            "error"
+        ]
+    published = ("as they are", "as published", "10000")
+    without_decay = ("as they are", "0", "10000")
+    standardised = ("standardised", "as published", "10000")
+    for problem, without_offset, without in (
+        ("Example3", "0.165", "0.191"),
+        ("Example3s", "0.189", "0.025"),
+    ):
+        assert errors[problem, 10, "affine", published] == "0.014"
+        assert errors[problem, 10, "scalar", published] == without_offset
+        assert errors[problem, 10, "affine", without_decay] == without
+    assert errors["Example3", 3, "affine", published] == "0.494"
+    assert errors["Example3", 3, "affine", standardised] == "0.262"
+    departures = [float(row["departure"]) for row in rows if row["error"] == "0.014"]
+    assert len(departures) >= 2
+    assert max(departures) < 0.002

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The methods of the Linear Unit-Tests, as linear models, and their hyperparameters."""
 
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -24,20 +25,34 @@ def uniform(**ranges: tuple[float, float]) -> Draw:
     return lambda rng: {name: rng.uniform(*r) for name, r in ranges.items()}
 
 
-def irm_weight(rng: np.random.Generator) -> dict[str, Any]:
-    """Draw IRM's weight as published.
+def irm_sets(n_domains: int) -> list[dict[str, Any]]:
+    """Return the authors' 20 sets of hyperparameters of IRM, in our terms.
 
-    There the risk has the weight 1 - a and the sum of penalties a = 1 - 10^u, with u
-    uniform between -3 and -0.3.
+    After their default they draw the logarithms of the step size, of the decay and of
+    1 - a in turn, once for all data, from Python's generator. Their risk has the weight
+    1 - a, the sum of penalties a.
     """
-    return {"penalty_weight": 10.0 ** -rng.uniform(-3.0, -0.3) - 1.0}
+    found = [(1e-3, 0.0, 0.1)]
+    for seed in range(1001, 1020):
+        rng = random.Random(seed)
+        ranges = ((-4.0, -2.0), (-6.0, -2.0), (-3.0, -0.3))
+        step_size, decay, of_risk = (10.0 ** rng.uniform(*own) for own in ranges)
+        found.append((step_size, decay, of_risk))
+    return [
+        {
+            "learning_rate_init": step_size,
+            "alpha": decay / of_risk,
+            "penalty_weight": n_domains * (1.0 / of_risk - 1.0),
+        }
+        for step_size, decay, of_risk in found
+    ]
 
 
 # What is particular to a method: the ranges of the paper where it has the method, and
-# otherwise one or two powers of ten around the default.
-NETWORKS: dict[str, Draw] = {
+# otherwise one or two powers of ten around the default. None: the authors' sets.
+NETWORKS: dict[str, Draw | None] = {
     "ERM": log_uniform(),
-    "IRM": irm_weight,
+    "IRM": None,
     "VREx": log_uniform(penalty_weight=(-1, 3)),
     "IBERM": log_uniform(penalty_weight=(-2, 1)),
     "IBIRM": log_uniform(penalty_weight=(0, 4), bottleneck_weight=(-2, 1)),
@@ -58,7 +73,12 @@ NETWORKS: dict[str, Draw] = {
     "CausIRL": log_uniform(penalty_weight=(-1, 1)),
 }
 ALIGNING = {"CORAL", "MMD", "DANN", "CDANN", "CausIRL"}
-IN_OUTPUTS = {"IBERM", "IBIRM"}
+# What the authors of these methods have in their code for these problems.
+AS_PUBLISHED = {
+    "IRM": {"dummy": "affine"},
+    "IBERM": {"bottleneck": "outputs"},
+    "IBIRM": {"bottleneck": "outputs"},
+}
 # What is not trained by gradient descent.
 SOLVED: dict[str, Draw] = {
     "Anchor": log_uniform(gamma=(-1, 3), alpha=(-6, -2)),
@@ -121,24 +141,19 @@ def estimator(method: str, regression: bool, max_iter: int, device: str) -> Any:
         random_state=0,
         device=device,
     )
-    return model.set_params(bottleneck="outputs") if method in IN_OUTPUTS else model
+    return model.set_params(**AS_PUBLISHED.get(method, {}))
 
 
 def draws(method: str, n_draws: int, seed: int, n_domains: int) -> list[dict[str, Any]]:
-    """Return the defaults and then random hyperparameters.
-
-    IRM's default is that of the paper, a = 0.9: ours is smaller than all that are drawn
-    there, and so would always be selected.
-    """
+    """Return the defaults and then random hyperparameters, or those of the authors."""
+    if method == "IRM":
+        return irm_sets(n_domains)[: n_draws + 1]
     rng = np.random.default_rng(seed)
-    found: list[dict[str, Any]] = [{"penalty_weight": 9.0} if method == "IRM" else {}]
-    for _ in range(n_draws if method in NETWORKS or method in SOLVED else 0):
-        if method in NETWORKS:
+    found: list[dict[str, Any]] = [{}]
+    for _ in range(0 if method in SPECIAL else n_draws):
+        if of_network := NETWORKS.get(method):
             shared = log_uniform(learning_rate_init=(-3, -2), alpha=(-6, -2))(rng)
-            found.append(shared | NETWORKS[method](rng))
+            found.append(shared | of_network(rng))
         else:
             found.append(SOLVED[method](rng))
-    if method == "IRM":
-        for parameters in found:  # ours weighs the mean over domains
-            parameters["penalty_weight"] *= n_domains
     return found

@@ -54,7 +54,7 @@ def irm_derivative(batch: DomainBatch) -> Derivatives:
 def affine_derivative(batch: DomainBatch) -> Derivatives:
     """Return the derivative of the squared penalty with an affine dummy."""
     means = batch.rows.mean(batch.residuals) * 2.0
-    directions = torch.empty_like(batch.outputs)
+    directions = batch.outputs.new_empty(batch.outputs.shape)
     batch.rows.give_(directions, means)
     directions.mul_(batch.rows.shares)
     of_offsets = batch.loss.residual_tangent(batch.outputs, directions)

@@ -1,20 +1,23 @@
 # Authors: The skdg developers
 # SPDX-License-Identifier: BSD-3-Clause
+from functools import partial
 from itertools import combinations, pairwise, product
 
 import numpy as np
 import pytest
 import torch
 from scipy.optimize import brentq, minimize
+from scipy.stats import norm
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
+from sklearn.metrics import roc_auc_score
 from torch.nn import functional
 
 from skdg import IRMClassifier, IRMRegressor
 from skdg._training.batch import DomainBatch
 from skdg._training.losses import CROSS_ENTROPY, LOG_LOSS, SQUARED_ERROR
 from skdg._training.rows import DomainRows
-from skdg.datasets import irm_sem_errors, make_irm_sem
+from skdg.datasets import irm_sem_errors, make_irm_sem, make_linear_unit_test
 from skdg.invariance._irm_penalty import irm_penalty
 
 TASKS = {
@@ -443,3 +446,36 @@ def test_structural_equations(setting):
     history = model.history_
     reached = history["risk"][-1].mean() + 9.0 * history["penalty"][-1]
     np.testing.assert_allclose(reached, irm_minimum(X, y, groups, 9.0), rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["Example3", "Example3s"])
+def test_large_weights_leave_the_invariant_direction_and_an_affine_dummy_its_sign(name):
+    """How the published error comes about: the mean of the oracle's is 0.0127."""
+    draw = partial(make_linear_unit_test, name, n_domains=10, random_state=0)
+    X, y, groups = draw(200)
+    X_test, y_test, _ = draw(1000, sample=1, shuffle_spurious=True)
+    models = {
+        dummy: IRMClassifier(
+            hidden_layer_sizes=(),
+            dummy=dummy,
+            penalty_weight=200.0,
+            alpha=0.2,
+            learning_rate_init=0.005,
+            batch_size=None,
+            max_iter=1000,
+            random_state=0,
+        ).fit(X, y, groups=groups)
+        for dummy in ("affine", "scalar")
+    }
+    affine, scalar = (models[d].predict_proba(X_test)[:, 1] for d in models)
+    oracle = norm.sf(np.sqrt(5.0))
+    assert abs(np.mean((affine > 0.5) != y_test) - oracle) < 0.003
+    assert np.abs(affine - 0.5).max() < 0.005
+    # A factor alone finds that direction as well, with larger outputs, which the wrong
+    # offset makes up for.
+    assert abs(roc_auc_score(y_test, scalar) - norm.cdf(np.sqrt(10.0))) < 1e-3
+    assert len(np.unique(scalar > 0.5)) == 1
+    size = np.linalg.norm(models["scalar"].coef_) / np.linalg.norm(
+        models["affine"].coef_
+    )
+    assert size > 10.0

@@ -14,6 +14,10 @@ from skdg._training import losses
 from skdg._training.together import fit_models, kind_of, why_alone
 
 SIDE_BY_SIDE = [name for name in ESTIMATORS if not why_alone(getattr(skdg, name)())]
+CASES = [
+    *((name, {}) for name in SIDE_BY_SIDE),
+    *(("IRMClassifier", {"dummy": dummy}) for dummy in ("affine", "vector")),
+]
 N_MODELS = 4
 # What a method multiplies its number with, and the number if it is 0 by default.
 FACTORS = np.array([1.0, 0.5, 2.0, 1.1])
@@ -101,8 +105,8 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-@pytest.mark.parametrize("name", SIDE_BY_SIDE)
-def test_side_by_side_is_one_by_one(name, setting, monkeypatch):
+@pytest.mark.parametrize(("name", "options"), CASES, ids=str)
+def test_side_by_side_is_one_by_one(name, options, setting, monkeypatch):
     given = SETTINGS[setting]
     models = make_models(
         name,
@@ -110,6 +114,7 @@ def test_side_by_side_is_one_by_one(name, setting, monkeypatch):
         hidden_layer_sizes=given["hidden"],
         activation="tanh",
         batch_size=given.get("batch_size"),
+        **options,
     )
     n_classes, own_rows = given.get("n_classes", 2), given.get("own_rows", False)
     tables = [
