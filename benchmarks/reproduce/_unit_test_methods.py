@@ -62,7 +62,7 @@ NETWORKS: dict[str, Draw | None] = {
     "IDGM": log_uniform(gamma=(-4, -1)),
     "Fish": log_uniform(meta_learning_rate=(-2, 0)),
     "Fishr": log_uniform(penalty_weight=(-1, 3)),
-    "IGA": log_uniform(penalty_weight=(-1, 3)),
+    "IGA": log_uniform(penalty_weight=(1, 5)),
     "ANDMask": uniform(agreement_threshold=(0.8, 1.0)),
     "SANDMask": uniform(agreement_threshold=(0.0, 1.0), sharpness=(1.0, 100.0)),
     "Mixup": log_uniform(concentration=(-1, 1)),
@@ -76,6 +76,7 @@ ALIGNING = {"CORAL", "MMD", "DANN", "CDANN", "CausIRL"}
 # What the authors of these methods have in their code for these problems.
 AS_PUBLISHED = {
     "IRM": {"dummy": "affine"},
+    "IGA": {"penalty_weight": 1000.0},
     "IBERM": {"bottleneck": "outputs"},
     "IBIRM": {"bottleneck": "outputs"},
 }
