@@ -25,6 +25,11 @@ def uniform(**ranges: tuple[float, float]) -> Draw:
     return lambda rng: {name: rng.uniform(*r) for name, r in ranges.items()}
 
 
+def soft_sharing(rng: np.random.Generator) -> dict[str, Any]:
+    """Draw how near the networks of the domains stay to their mean."""
+    return {"sharing": "soft"} | log_uniform(sharing_weight=(-3, 1))(rng)
+
+
 def irm_sets(n_domains: int) -> list[dict[str, Any]]:
     """Return the authors' 20 sets of hyperparameters of IRM, in our terms.
 
@@ -71,6 +76,7 @@ NETWORKS: dict[str, Draw | None] = {
     "DANN": log_uniform(penalty_weight=(-1, 1)),
     "CDANN": log_uniform(penalty_weight=(-1, 1)),
     "CausIRL": log_uniform(penalty_weight=(-1, 1)),
+    "MultiTaskNetwork": soft_sharing,
 }
 ALIGNING = {"CORAL", "MMD", "DANN", "CDANN", "CausIRL"}
 # What the authors of these methods have in their code for these problems.
