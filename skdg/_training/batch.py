@@ -134,6 +134,11 @@ class DomainBatch:
         by_row = by_output[..., 0] if one else by_output.sum(-1)
         return self.rows.sum(by_row.mul_(self.rows.weights))
 
+    @cached_property
+    def biases(self) -> Tensor:
+        """Derivative of each domain's risk in an offset of each output, at 0."""
+        return self.rows.mean(self.residuals)
+
     def slope_gradient(self, shares: Tensor) -> Tensor:
         """Return the gradient in the outputs of the rows' slopes, times `shares`.
 

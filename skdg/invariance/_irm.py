@@ -13,11 +13,7 @@ from skdg._training.classification import NetworkClassifier
 from skdg._training.penalized import PenalizedEstimator
 from skdg._training.regression import NetworkRegressor
 from skdg._training.steps import RiskStep, Step, one
-from skdg.invariance._irm_penalty import (
-    affine_derivative,
-    irm_derivative,
-    irm_penalty,
-)
+from skdg.invariance._irm_penalty import affine_derivative, irm_derivative, irm_penalty
 
 # In closed form; the others are left to autograd.
 _DERIVATIVES = {"scalar": irm_derivative, "affine": affine_derivative}

@@ -23,7 +23,7 @@ def irm_penalty(
     if estimate == "squared" and dummy != "vector":
         squares = batch.slopes.square()
         if dummy == "affine":
-            squares = squares + rows.mean(batch.residuals).square().sum(-1)
+            squares = squares + batch.biases.square().sum(-1)
         return squares.mean(-1)
     if dummy == "vector":
         slopes = batch.features * (batch.residuals @ batch.head.mT)
@@ -53,9 +53,8 @@ def irm_derivative(batch: DomainBatch) -> Derivatives:
 
 def affine_derivative(batch: DomainBatch) -> Derivatives:
     """Return the derivative of the squared penalty with an affine dummy."""
-    means = batch.rows.mean(batch.residuals) * 2.0
     directions = batch.outputs.new_empty(batch.outputs.shape)
-    batch.rows.give_(directions, means)
+    batch.rows.give_(directions, batch.biases * 2.0)
     directions.mul_(batch.rows.shares)
     of_offsets = batch.loss.residual_tangent(batch.outputs, directions)
     return irm_derivative(batch).plus(Derivatives(outputs=of_offsets))

@@ -55,7 +55,7 @@ def with_dummy(dummy, features, head, offsets):
 
 def scaled(dummy, gradients):
     """Gradients whose squares sum to the squared norm that is penalized."""
-    return gradients / (N_HIDDEN**0.5 if dummy == "vector" else 1.0)
+    return gradients / (gradients.shape[-1] ** 0.5 if dummy == "vector" else 1.0)
 
 
 class Problem:
@@ -304,7 +304,7 @@ def objective(flat, task, X, y, groups, hidden, dummy, weight, alpha):
             loss = functional.mse_loss(f[own, 0], torch.tensor(y)[own])
         (slope,) = torch.autograd.grad(loss, w, create_graph=True)
         risks.append(loss)
-        penalties.append((slope**2).mean() if dummy == "vector" else (slope**2).sum())
+        penalties.append((scaled(dummy, slope) ** 2).sum())
     risk, penalty = torch.stack(risks).mean(), torch.stack(penalties).mean()
     total = risk + weight * penalty + alpha / 2 * penalty_on_weights
     return total / max(1.0, weight), penalty
