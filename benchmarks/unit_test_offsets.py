@@ -20,7 +20,6 @@ take about an hour.
 """
 
 import csv
-from functools import partial
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -31,8 +30,8 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks.reproduce._driver import RESULTS
 from benchmarks.reproduce._unit_test_methods import irm_sets
+from benchmarks.reproduce.linear_unit_tests import errors, parts
 from skdg import IRMClassifier
-from skdg.datasets import make_linear_unit_test
 from skdg.model_selection import BatchedGridSearchCV
 
 N_ROWS, N_SEEDS = 1000, 10
@@ -72,11 +71,8 @@ PROTOCOLS = (
 
 def scores(model: Any, X: np.ndarray, y: np.ndarray) -> dict[str, float]:
     """Return errors on validation and test rows, and the departure on the latter."""
-    probabilities = model.predict_proba(X)[:, 1]
-    validation, test = np.split((probabilities > 0.5) != y, 2)
-    departures = np.abs(np.split(probabilities, 2)[1] - 0.5)
-    measured = validation, test, departures
-    return {name: own.mean() for name, own in zip(MEASURES, measured, strict=True)}
+    on_test = np.split(model.predict_proba(X)[:, 1], 2)[1]
+    return errors(model, X, y) | {"departure": np.abs(on_test - 0.5).mean()}
 
 
 def fitted(
@@ -87,11 +83,7 @@ def fitted(
     seed: int,
 ) -> list[np.ndarray]:
     """Return the scores of all sets of hyperparameters on one draw of the data."""
-    drawn = partial(
-        make_linear_unit_test, problem, N_ROWS, n_domains=n_domains, random_state=seed
-    )
-    parts = drawn(sample=0), drawn(sample=1), drawn(sample=2, shuffle_spurious=True)
-    X, y, groups = map(np.concatenate, zip(*parts, strict=True))
+    X, y, groups, split = parts(problem, N_ROWS, n_domains, seed)
     grids = [
         {
             name: [value * (protocol.with_decay or name != "alpha")]
@@ -100,8 +92,7 @@ def fitted(
         for own in irm_sets(n_domains)
     ]
     if protocol.standardised:
-        X = StandardScaler().fit(parts[0][0]).transform(X)
-    train, held_out = np.split(np.arange(len(X)), [len(X) // 3])
+        X = StandardScaler().fit(X[split[0]]).transform(X)
     search = BatchedGridSearchCV(
         IRMClassifier(
             hidden_layer_sizes=(),
@@ -111,7 +102,7 @@ def fitted(
             random_state=0,
         ),
         grids,
-        cv=[(train, held_out)],
+        cv=[split],
         scoring=scores,
         refit=False,
     )

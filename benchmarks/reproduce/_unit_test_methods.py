@@ -79,7 +79,7 @@ NETWORKS: dict[str, Draw | None] = {
     "MultiTaskNetwork": soft_sharing,
 }
 ALIGNING = {"CORAL", "MMD", "DANN", "CDANN", "CausIRL"}
-# What the authors of these methods have in their code for these problems.
+# What published codes for these problems have.
 AS_PUBLISHED = {
     "IRM": {"dummy": "affine"},
     "IGA": {"penalty_weight": 1000.0},

@@ -40,17 +40,17 @@ What can be identified, and what cannot:
   features whose gradients keep their sign, which a spurious one does by chance in a
   quarter of the cases. Standardised, each invariant feature is as large as a spurious
   one, which varies more: even gradient descent on the plain risk comes to rely on it.
-  With ten domains IRM reaches the oracle, as published, but with models that predict
-  next to nothing: its large weights shrink the outputs until all probabilities are near
-  a half, and the sign of what is left depends on invariant features alone. That takes
-  the penalty of the authors' code, which asks for the right offset in each domain as
-  well (``dummy="affine"``). The paper's formula, a factor alone, lets a wrong offset
-  make up for small outputs, which puts all rows on one side. Under the authors'
-  protocol the error is 0.014 with the offset and 0.165 without, on Example 3s 0.014 and
-  0.189, published 0.014 for both (``benchmarks/unit_test_offsets.py``). Their decay is
-  needed as well: without any it is 0.191 and 0.025. With three domains the error is
-  0.494 there, close to the published 0.485; on standardised features it is 0.262, and
-  here, with a tenth of the iterations besides, less than that.
+  With ten domains IRM reaches the oracle, as published. It takes the penalty of the
+  authors' code, which asks for the right offset in each domain as well
+  (``dummy="affine"``). The paper's formula, a factor alone, lets a wrong offset make up
+  for small outputs, which puts all rows on one side. Run by the authors' protocol
+  (``benchmarks/unit_test_offsets.py``), the error is 0.014 with the offset and 0.165
+  without, on Example 3s 0.014 and 0.189, published 0.014 for both. Without any decay it
+  is 0.191 and 0.025. The models selected there predict next to nothing: large weights
+  and the decay shrink the outputs until the probabilities are 0.001 from a half on
+  average, and the sign of what is left depends on invariant features alone. With three
+  domains the error is 0.494 there, close to the published 0.485; on standardised
+  features it is 0.262, and here, with a tenth of the iterations besides, even less.
 * Random matrices and, with ten domains, random variances make the scale of the errors
   in Example 1 differ from draw to draw; compare within a table, with the oracle.
 
@@ -165,6 +165,31 @@ def jobs(scale: str) -> list[Job]:
     return made
 
 
+def parts(
+    problem: str, n_rows: int, n_domains: int, seed: int, for_oracle: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Return rows for training, validation and test below each other, and their split.
+
+    The split has the numbers of the rows to train on, and of all others. The oracle
+    trains on rows whose spurious features are shuffled, as those of the test.
+    """
+    drawn = partial(
+        make_linear_unit_test,
+        problem,
+        n_rows,
+        n_domains=n_domains,
+        random_state=seed,
+    )
+    tables = (
+        drawn(sample=0, shuffle_spurious=for_oracle),
+        drawn(sample=1),
+        drawn(sample=2, shuffle_spurious=True),
+    )
+    X, y, groups = map(np.concatenate, zip(*tables, strict=True))
+    rows = np.arange(len(X))
+    return X, y, groups, (rows[: len(X) // 3], rows[len(X) // 3 :])
+
+
 def errors(model: Any, X: np.ndarray, y: np.ndarray) -> dict[str, float]:
     """Return the errors on the first half of the rows, and on the second.
 
@@ -178,21 +203,9 @@ def run(job: Job, options: Options) -> dict[str, float]:
     """Fit all draws of a method to one problem, side by side where they are alike."""
     problem, n_domains = job.setting.removesuffix(" domains").split(", ")
     regression = problem.startswith("Example1")
-    drawn = partial(
-        make_linear_unit_test,
-        problem,
-        N_ROWS[options.scale],
-        n_domains=int(n_domains),
-        random_state=job.seed,
-    )
     by_solver = job.method in ("exact", "oracle")
-    parts = (
-        drawn(sample=0, shuffle_spurious=job.method == "oracle"),
-        drawn(sample=1),
-        drawn(sample=2, shuffle_spurious=True),
-    )
-    X, y, groups = map(np.concatenate, zip(*parts, strict=True))
-    rows = np.arange(len(X))
+    n_rows, for_oracle = N_ROWS[options.scale], job.method == "oracle"
+    X, y, groups, split = parts(problem, n_rows, int(n_domains), job.seed, for_oracle)
     scalers = [PCA(whiten=True)] if by_solver else [StandardScaler(), PCA(whiten=True)]
     candidates = [
         {"scaler": [scalers[number % len(scalers)]]}
@@ -205,7 +218,7 @@ def run(job: Job, options: Options) -> dict[str, float]:
     search = BatchedGridSearchCV(
         Pipeline([("scaler", None), ("model", model)]),
         candidates,
-        cv=[(rows[: len(X) // 3], rows[len(X) // 3 :])],
+        cv=[split],
         scoring=errors,
         refit=False,
         # Of what diverges.
