@@ -7,7 +7,7 @@ A feature that lies, and gradients that agree
 Four binary features. In each domain most rows with :math:`y = 1` are marked by two
 features at once, of which the second belongs to that domain alone. The first feature
 is there in all domains: it says a little less, but it says the same everywhere. This is
-the example of Shi et al. (2021), with which they explain why gradients should agree.
+the example of Shi et al. (2022), with which they explain why gradients should agree.
 """
 
 # %%

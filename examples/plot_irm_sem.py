@@ -4,10 +4,10 @@
 Causes and effects, and how to tell them apart
 ==============================================
 
-A target has causes and effects among the features, and both predict it. In each
-environment the noise is larger, and the effects say less, but what the causes say stays
-the same. This is the structural equation model with which invariant risk minimization
-was introduced.
+A target has causes and effects among the features, and both predict it. From one
+environment to the next the noise of the target grows, and with it what the effects say
+about the target; what the causes say stays the same. This is the structural equation
+model with which invariant risk minimization was introduced.
 """
 
 # %%

@@ -6,8 +6,8 @@ Pipelines and searches that know of domains
 
 Random folds have every domain on both sides, and reward what is of use in these
 domains. Folds that hold out whole domains ask what is of use in another. This page
-shows how groups find their way through a pipeline and a search, and what comes of the
-question that is asked.
+shows how groups find their way through a pipeline and a search, and how the
+answer depends on the question that is asked.
 """
 
 # %%

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Run published experiments again and print our numbers beside the published ones.
 
-    python -m benchmarks.reproduce                         # all, in minutes
+    python -m benchmarks.reproduce                         # all, on less data
     python -m benchmarks.reproduce irm-sem --scale paper   # one, as published
     python -m benchmarks.reproduce --report --scale paper  # print what was run before
     python -m benchmarks.reproduce --readme                # write the README's table

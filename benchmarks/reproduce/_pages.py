@@ -101,11 +101,11 @@ Evidence
 ========
 
 Published experiments, run again by ``python -m benchmarks.reproduce`` through the
-public estimators. Every number on these pages comes from the files in
-``benchmarks/results``; none is typed by hand. At the scale "paper" an experiment is as
-published, unless its page says otherwise; at "quick" it has fewer runs or rows and
-takes minutes. Results are means and standard deviations over runs, which differ in
-their seeds.
+public estimators. Our numbers in the tables come from the files in
+``benchmarks/results``. Those in the text are quoted from these, or made by the scripts
+that are named there; published ones are the papers'. At the scale "paper" an experiment
+is as published, unless its page says otherwise; at "quick" it has fewer runs or rows.
+Results are means and standard deviations over runs, which differ in their seeds.
 
 .. toctree::
    :maxdepth: 1

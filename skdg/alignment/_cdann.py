@@ -11,11 +11,11 @@ from skdg.alignment._adversarial import Adversarial
 
 @estimator
 class CDANNClassifier(Adversarial, NetworkClassifier):
-    r"""Classifier on features that do not tell the domain given the class.
+    r"""Classifier on features that do not reveal the domain given the class.
 
     See Also
     --------
-    skdg.DANNClassifier : Features that do not tell the domain.
+    skdg.DANNClassifier : Features that do not reveal the domain.
 
     Notes
     -----

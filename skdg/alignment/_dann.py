@@ -38,11 +38,11 @@ class _DANN(Adversarial):
 
 @estimator
 class DANNClassifier(_DANN, NetworkClassifier):
-    """Classifier on features that do not tell the domain: adversarial training.
+    """Classifier on features that do not reveal the domain: adversarial training.
 
     See Also
     --------
-    skdg.CDANNClassifier : Features that do not tell the domain given the class.
+    skdg.CDANNClassifier : Features that do not reveal the domain given the class.
 
     Examples
     --------
@@ -56,7 +56,7 @@ class DANNClassifier(_DANN, NetworkClassifier):
 
 @estimator
 class DANNRegressor(_DANN, NetworkRegressor):
-    """Regressor on features that do not tell the domain: adversarial training.
+    """Regressor on features that do not reveal the domain: adversarial training.
 
     See Also
     --------

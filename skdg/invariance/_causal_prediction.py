@@ -19,7 +19,7 @@ class InvariantCausalPrediction(RegressorMixin, _CausalSets):
 
     The target is regressed on each set of features over all rows. If the residuals have
     the same mean and variance in all domains, the set is accepted. What all accepted
-    sets share are causes of the target, with probability 1 - `alpha`.
+    sets share are causes of the target, with probability 1 - `alpha` or more.
 
     Attributes
     ----------

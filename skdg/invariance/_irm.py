@@ -67,8 +67,9 @@ class _IRM(PenalizedEstimator):
     splits, has a weight of 1 before annealing, resets Adam then (`reset_optimizer`),
     and does not divide. Here no order of rows matters, a large lambda is a small weight
     of the risks and not a large step, and lambda = 0 is ERM from the first iteration
-    on. Where the data cannot tell invariant from spurious features, as with as many
-    spurious dimensions as domains, IRM does not help.
+    on. Where domains differ only in the means of spurious features, and there are no
+    more domains than such features, the data cannot single out the invariant ones, and
+    IRM does not help.
 
     References
     ----------

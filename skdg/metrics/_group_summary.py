@@ -40,7 +40,7 @@ class GroupSummary:
         How far the best is from the worst; never negative.
 
     percentile_10 : float
-        What a tenth of the domains is worse than: the 10th percentile of scores, the
+        A tenth of the domains is worse than this: the 10th percentile of scores, the
         90th of errors.
 
     in_domain : float or None

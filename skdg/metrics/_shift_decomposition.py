@@ -19,14 +19,14 @@ class ShiftDecomposition:
         Mean loss of the source and of the target.
 
     harder : float
-        Part of the difference that comes of rows with X that both have, but of which
-        the target has more: a change of X.
+        Part of the difference due to rows whose X occurs in both, but more often in the
+        target: a change of X.
 
     conditional : float
-        Part that comes of other losses at the same X: a change of Y given X.
+        Part due to other losses at the same X: a change of Y given X.
 
     unfamiliar : float
-        Part that comes of rows with X that the source hardly has: a change of X.
+        Part due to rows whose X hardly occurs in the source: a change of X.
 
     harder_se, conditional_se, unfamiliar_se : float
         Standard errors of these parts, with the probabilities taken as given.

@@ -31,9 +31,10 @@ class LeaveOneDomainOut(LeaveOneGroupOut):
     """Splitter that holds out each domain in turn, by itself or nested.
 
     It is :class:`~sklearn.model_selection.LeaveOneGroupOut` for labels of all types
-    that skdg takes, such as dates, with splits within each split for an honest search:
-    hyperparameters that are selected by leaving out domains must not see the domain
-    that the result is tested on.
+    that skdg takes, also those that cannot be sorted together, such as numbers beside
+    text. And it has splits within each split for an honest search: hyperparameters that
+    are selected by leaving out domains must not see the domain that the result is
+    tested on.
 
     See Also
     --------
@@ -155,8 +156,8 @@ class DomainShuffleSplit(GroupShuffleSplit):
     """Splitter that holds out random sets of domains.
 
     It is :class:`~sklearn.model_selection.GroupShuffleSplit` for labels of all types
-    that skdg takes, such as dates. Take it where domains are too many to leave out each
-    of them.
+    that skdg takes, also those that cannot be sorted together, such as numbers beside
+    text. Take it where domains are too many to leave out each of them.
 
     Parameters
     ----------

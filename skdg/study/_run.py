@@ -109,8 +109,8 @@ def run_study(
         Number of fits, or of blocks of fits side by side, at the same time; None is
         one, unless a :func:`joblib.parallel_config` says otherwise. Each computes in
         one thread, and the table does not depend on it. Estimators with a `device`
-        other than "cpu" are not meant: they have one accelerator to themselves, one
-        after the other.
+        other than "cpu" are exempt: they share one accelerator, one fit after the
+        other.
 
     param_distributions : dict of str to dict, default=None
         For names of estimators what to draw candidates from, instead of
@@ -129,7 +129,7 @@ def run_study(
         Is called as ``callback(n_done, n_fits, row)`` before the first fit, with None
         for the row, and after each fit, with a dict of its "estimator", "held_out",
         "seed", "candidate", "seconds", "error" and scores. An exception in it stops
-        the study, which can be gone on with.
+        the study, which can be resumed.
 
     Returns
     -------
