@@ -4,7 +4,7 @@
 
 ERMClassifier and ERMRegressor against MLPClassifier and MLPRegressor, on tables that
 need no download, of 178 to 50 000 rows. Nothing is tuned: numeric columns are
-standardised and others one-hot encoded, in each split on its training rows. Both see
+standardized and others one-hot encoded, in each split on its training rows. Both see
 the same splits and seeds. Tables without domains get four at random, so that training
 and test rows always come from the same domains.
 
@@ -85,7 +85,7 @@ def splits(table: Table, classify: bool) -> Iterator[Split]:
             X = encoder.fit_transform(table.X.iloc[train])
             X_test = encoder.transform(table.X.iloc[test])
             target = y
-            if not classify:  # MLPRegressor wants them standardised, too
+            if not classify:  # MLPRegressor wants them standardized, too
                 target = (y - y[train].mean()) / y[train].std()
             yield Split(
                 X,

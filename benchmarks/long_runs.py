@@ -44,8 +44,8 @@ def many_fits(n_fits):
         model = getattr(skdg, name)()
         quick = {"max_iter": 20, "random_state": i}
         model.set_params(**{k: v for k, v in quick.items() if k in model.get_params()})
-        labelled = name.endswith(("Classifier", "SVC"))
-        model.fit(X, X[:, 0] > 0 if labelled else X[:, 0], groups=groups).predict(X)
+        labeled = name.endswith(("Classifier", "SVC"))
+        model.fit(X, X[:, 0] > 0 if labeled else X[:, 0], groups=groups).predict(X)
         if i % 200 == 0 or i == 50:
             gc.collect()
             print(

@@ -169,7 +169,7 @@ def parts(size, repeats):
                     "cvxpy: makes the program, reads its solution": within
                     - info.run_time,
                     "PIQP": info.run_time,
-                    f"PIQP: {info.iter} factorisations": info.kkt_factor_time,
+                    f"PIQP: {info.iter} factorizations": info.kkt_factor_time,
                     "PIQP: solves with the factors": info.kkt_solve_time,
                     f"n d^2 products, {info.iter} times": info.iter
                     * products(X, groups),

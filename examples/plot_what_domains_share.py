@@ -116,8 +116,8 @@ spaces = {
 }
 figure, axes = plt.subplots(1, 3, figsize=(11, 4), layout="constrained")
 for ax, (title, space) in zip(axes, spaces.items(), strict=True):
-    centred = space - space.mean(axis=0)
-    leading = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
+    centered = space - space.mean(axis=0)
+    leading = centered @ np.linalg.svd(centered, full_matrices=False)[2][:2].T
     for t in (0, 1):
         ax.scatter(*leading[groups == t].T, s=6, label=f"domain {t + 1}")
     ax.set_title(title)

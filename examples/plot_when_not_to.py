@@ -33,7 +33,7 @@ groups.value_counts()
 
 # %%
 # The methods of skdg choose from the published ranges, boosting from ranges of its own.
-# ERM comes twice: as it is, and with standardised features held between -3 and 3.
+# ERM comes twice: as it is, and with standardized features held between -3 and 3.
 from scipy.stats import loguniform
 
 models = {

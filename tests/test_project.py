@@ -97,7 +97,7 @@ def test_a_method_that_is_only_written_is_registered():
 
 # It tests hypotheses.
 @pytest.mark.parametrize("name", sorted({*ESTIMATORS} - {"InvariantCausalPrediction"}))
-def test_notes_of_a_method_say_what_it_minimises(name):
+def test_notes_of_a_method_say_what_it_minimizes(name):
     cls = getattr(skdg, name)
     _, sections = _parse(cls.__doc__)
     assert "objective" in sections["Notes"]
@@ -164,7 +164,7 @@ def test_public_docstrings_are_complete():
 @pytest.mark.parametrize(
     "path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix()
 )
-def test_file_has_the_licence_header(path):
+def test_file_has_the_license_header(path):
     text = path.read_text(encoding="utf-8")
     assert text.startswith(HEADER)
 

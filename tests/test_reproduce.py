@@ -250,7 +250,7 @@ def test_the_scales_of_the_schools_are_the_nearest():
     with (_driver.RESULTS / "school_scales.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     nearest = min(rows, key=lambda row: float(row["root mean square"]))
-    assert (nearest["features"], nearest["train"]) == ("standardised", "0.75")
+    assert (nearest["features"], nearest["train"]) == ("standardized", "0.75")
     assert [nearest[power] for power in "pqr"] == ["-1", "0", "0"]
     scales = float(nearest["shared"]), float(nearest["own"])
     assert scales == (module.SHARED, module.OWN)
@@ -300,7 +300,7 @@ def test_the_page_has_what_an_offset_in_the_penalty_does():
         return rows[problem, n_domains, dummy, *protocol][name]
 
     published = ("as they are", "as published", "10000")
-    standardised = ("standardised", "as published", "10000")
+    standardized = ("standardized", "as published", "10000")
     pairs = [
         [cell(problem, "10", *own) for problem in ("Example3", "Example3s")]
         for own in (
@@ -315,7 +315,7 @@ def test_the_page_has_what_an_offset_in_the_penalty_does():
         for problem in ("Example3", "Example3s")
     }
     three = cell("Example3", "3", "affine", *published)
-    scaled = cell("Example3", "3", "affine", *standardised)
+    scaled = cell("Example3", "3", "affine", *standardized)
     page = " ".join(_driver.load("linear-unit-tests").__doc__.split())
     for claim in (
         f"the error is {plain} with the offset and {plain_alone} without, on Example "
@@ -323,7 +323,7 @@ def test_the_page_has_what_an_offset_in_the_penalty_does():
         f"Without any decay it is {without_decay[0]} and {without_decay[1]}.",
         f"until the probabilities are {departures.pop()} from a half",
         f"With three domains the error is {three} there",
-        f"on standardised features it is {scaled},",
+        f"on standardized features it is {scaled},",
     ):
         assert claim in page
     assert not departures  # both are alike

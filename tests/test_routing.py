@@ -128,7 +128,7 @@ def grid(estimator, prefix=""):
 
 
 def pipeline(estimator):
-    """Standardise all columns but the last, which numbers the rows."""
+    """Standardize all columns but the last, which numbers the rows."""
     columns = ColumnTransformer(
         [("scale", StandardScaler(), [0, 1])], remainder="passthrough"
     )

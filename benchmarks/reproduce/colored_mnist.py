@@ -78,7 +78,7 @@ _N_LAST = 390 + 1
 _RESTART = {**_IRM, "reset_optimizer": True}
 
 
-def penalised(name, factor=1.0, **params):
+def penalized(name, factor=1.0, **params):
     """Return a method with its published weight, or a multiple of it."""
     if name == "IRM":
         return IRMClassifier(penalty_weight=factor * WEIGHT, **params)
@@ -101,11 +101,11 @@ METHODS = {
     "MNIST": {
         "ERM": ERMClassifier(**_ERM),
         "ERM, gray": ERMClassifier(**_GRAY),
-        **{name: penalised(name, **_IRM) for name in ("IRM", "V-REx", "Fishr")},
-        "Fishr, restart": penalised("Fishr", **_RESTART),
+        **{name: penalized(name, **_IRM) for name in ("IRM", "V-REx", "Fishr")},
+        "Fishr, restart": penalized("Fishr", **_RESTART),
     },
     "MNIST, recipes": {
-        f"{name}, restart{what}": penalised(name, **{**_RESTART, **changes})
+        f"{name}, restart{what}": penalized(name, **{**_RESTART, **changes})
         for name in ("IRM", "V-REx", "Fishr")
         for what, changes in {
             "": {},

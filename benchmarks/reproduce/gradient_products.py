@@ -3,7 +3,7 @@
 """Agreement of the domains' gradients while Fish trains, and while ERM does.
 
 The cosine of the angle between two training domains' gradients over all of their rows,
-the normalised inner product of the paper's figure, as the mean over pairs of domains.
+the normalized inner product of the paper's figure, as the mean over pairs of domains.
 It is taken at thirty points of the training: the table has the mean of the first six,
 where shapes or colors are learned, and that of the others.
 

@@ -29,7 +29,7 @@ scrambled by a rotation.
 The model of the simulation has no intercept, but the estimators of skdg have one.
 Features are therefore made orthogonal, with a mean square of a million, and the step
 size is 1e-4: to the coefficients this is a step size of 0.1 on features of mean square
-1, while the intercept hardly moves from 0. Nothing is centred. None of this changes
+1, while the intercept hardly moves from 0. Nothing is centered. None of this changes
 what is best, only how soon it is found.
 
 The scalar form of the penalty and everything around it do not change when features are

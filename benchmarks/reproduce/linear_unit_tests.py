@@ -8,8 +8,8 @@ the one reported, on test rows whose spurious features are shuffled. Beside it s
 error at the defaults and that of the draw that is best on the test rows, which tells
 what the method can do if it only were selected well.
 
-Optimisation and invariance are told apart. Every method of skdg sees features that are
-centred and of unit variance, and trains for 1000 iterations on all rows. The lines
+Optimization and invariance are told apart. Every method of skdg sees features that are
+centered and of unit variance, and trains for 1000 iterations on all rows. The lines
 "exact" are the optimum of the risk over all rows, without a penalty and by a solver:
 least squares or logistic regression. "oracle" is the same fitted to shuffled rows.
 
@@ -18,7 +18,7 @@ What can be identified, and what cannot:
 * Examples 2 and 2s need no invariance. The invariant features determine y, so that the
   optimum of the risk itself is right. They are a hundredth of the size of the others,
   and training that ends before they count fails: the published errors of 0.4 are
-  optimisers that had not arrived. Nor has IRM here, with its published weights.
+  optimizers that had not arrived. Nor has IRM here, with its published weights.
 * Example 1 has one causal model for any number of domains, and its coefficients are
   those for which the error has one slope in all domains. IRM with a large weight comes
   near them; selected on rows of the training domains it keeps the weight small, since
@@ -38,7 +38,7 @@ What can be identified, and what cannot:
   and neither can Example 3 by a method that does not depend on the axes ("exact",
   "ISR": chance). There the axes help those that depend on them. The masks look for
   features whose gradients keep their sign, which a spurious one does by chance in a
-  quarter of the cases. Standardised, each invariant feature is as large as a spurious
+  quarter of the cases. Standardized, each invariant feature is as large as a spurious
   one, which varies more: even gradient descent on the plain risk comes to rely on it.
   With ten domains IRM reaches the oracle, as published. It takes the penalty of the
   authors' code, which asks for the right offset in each domain as well
@@ -49,13 +49,13 @@ What can be identified, and what cannot:
   is 0.191 and 0.025. The models selected there predict next to nothing: large weights
   and the decay shrink the outputs until the probabilities are 0.001 from a half on
   average, and the sign of what is left depends on invariant features alone. With three
-  domains the error is 0.494 there, close to the published 0.485; on standardised
+  domains the error is 0.494 there, close to the published 0.485; on standardized
   features it is 0.262, and here, with a tenth of the iterations besides, even less.
 * Random matrices and, with ten domains, random variances make the scale of the errors
   in Example 1 differ from draw to draw; compare within a table, with the oracle.
 
 Every second draw sees whitened features (uncorrelated, all of variance 1), the others
-and the defaults standardised ones. Whitening reaches an optimum that is hidden in
+and the defaults standardized ones. Whitening reaches an optimum that is hidden in
 directions of little variance, as in Example 2s; but it mixes the axes, on which the
 masks depend. Selection decides; among equals the first counts, which is the default.
 

@@ -19,7 +19,7 @@ rows in place of that of all, and so gives nothing for knowing which schools are
   schools, "separate" one for each.
 * "SVR, price C mu": the same with another meaning of C, see below.
 * "least squares": `MultiTaskLinearRegressor` with the coupling "mean", on features
-  standardised by the training rows. "selected": the weight of the coupling is chosen by
+  standardized by the training rows. "selected": the weight of the coupling is chosen by
   five folds of the training rows, each with its share of each school, by R2. "pooled"
   and "separate" are its ends: one ridge regression for all, and one for each (the
   offset that all schools share stays free).
@@ -28,9 +28,9 @@ A mu near 0 is not the pooled machine: w_0 is free then, but the deviations v_t 
 their price. At C = 0.1 the curve has the published shape, flat up to mu = 10 and
 falling from there. At C = 1 the published curve falls lower than at C = 0.1 and ours
 does not, since a larger weight of the errors shrinks a school's own machine less. Nor
-do these bring both columns about: features standardised or scaled to [0, 1], with or
-without the constant, without those that are not binary; a target that is centred or
-standardised.
+do these bring both columns about: features standardized or scaled to [0, 1], with or
+without the constant, without those that are not binary; a target that is centered or
+standardized.
 
 But the six published numbers that we compare fall as the product C mu grows: 34.3 where
 it is 0.2 or 1, then 34.1, 29.7, 11.9 and 4.8. ``benchmarks/school_scales.py`` fits
@@ -40,11 +40,11 @@ with a scale for each, and compares them with these numbers, on both kinds of fe
 * As printed (p = q = 1, r = 0) the distance is at best 8.7 with one free scale of C and
   5.2 with two (root mean square, in points).
 * With r = 1, which is the definition if C is the weight of the errors over that of the
-  shared part, machines of schools are hardly regularised where C mu is large, and learn
+  shared part, machines of schools are hardly regularized where C mu is large, and learn
   their rows by heart. The four numbers for mu of 2 and 10 come out, but those for 1000
   are 28 instead of 12 and 5: no more than that can be lost by overfitting in our data.
 * The nearest has C mu as the price of the shared part, and a fixed weight of the errors
-  over a task's own part (p = -1, q = r = 0): 1.1 with features standardised, 1.4 as
+  over a task's own part (p = -1, q = r = 0): 1.1 with features standardized, 1.4 as
   they are. By this reading a larger C takes from the shared part what a larger mu does,
   and separate machines are as bad as 4.8 % not by overfitting: without an offset, each
   has to reach the level of the scores against its price.
@@ -149,7 +149,7 @@ def make_weighted_svr(shared, own, n_tasks):
     )
 
 
-def standardised(X, train):
+def standardized(X, train):
     """Return features of mean 0 and variance 1 on the training rows.
 
     A constant one stays as it is, in place of an offset.
@@ -159,7 +159,7 @@ def standardised(X, train):
 
 
 def make_least_squares(method, X, groups):
-    """Return a regression on standardised features, with a search if there is one."""
+    """Return a regression on standardized features, with a search if there is one."""
     weights = {"pooled": {"lambda_task": HUGE}, "selected": {}}
     weights["separate"] = {"lambda_task": 1e-2, "lambda_shared": HUGE}
     model = make_pipeline(StandardScaler(), MultiTaskLinearRegressor(**weights[method]))
@@ -196,7 +196,7 @@ def run(job: Job, options: Options) -> dict[str, float]:
     if job.setting == LEAST_SQUARES:
         model = make_least_squares(job.method, X[~test], groups[~test])
     elif job.setting in PRICED:
-        X = standardised(X, ~test)
+        X = standardized(X, ~test)
         price = PRICED[job.setting] * float(job.method.removeprefix("mu = "))
         model = make_weighted_svr(SHARED / price, OWN, n_tasks)
     else:

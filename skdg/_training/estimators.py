@@ -90,7 +90,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            The input data, best standardised. Computation is in its precision.
+            The input data, best standardized. Computation is in its precision.
 
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             The target values.

@@ -19,7 +19,7 @@ from skdg.exceptions import DivergenceError
 # Numbers are looked at this often: each look makes the host wait for the device.
 _CHECK_EVERY = 50
 _ADVICE = (
-    "Lower learning_rate_init{penalty}, and standardise X (for example with "
+    "Lower learning_rate_init{penalty}, and standardize X (for example with "
     "sklearn.preprocessing.StandardScaler) if its columns are of very different sizes."
 )
 

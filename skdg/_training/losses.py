@@ -111,7 +111,7 @@ def _log_residual_tangent(outputs: Tensor, directions: Tensor) -> Tensor:
 
 
 def _softmax(outputs: Tensor) -> Tensor:
-    # Over few values that are neighbours torch takes several times as long. What
+    # Over few values that are neighbors torch takes several times as long. What
     # follows may depend, in its last digit, on how the result lies in memory.
     if outputs.is_cpu and is_narrow(outputs):
         return torch.softmax(outputs.mT, -2).mT.contiguous()

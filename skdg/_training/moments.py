@@ -22,7 +22,7 @@ def moment_points(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Replace rows by as few as have the same mean and covariance.
 
-    With R from a QR decomposition of the centred and weighted rows, the covariance is
+    With R from a QR decomposition of the centered and weighted rows, the covariance is
     ``R.T @ R``. No square is formed and no rank is decided, so that constant,
     collinear and very differently scaled columns keep their precision.
 
@@ -63,8 +63,8 @@ def moment_points(
         mean += shares @ rows
     factor = mean.new_empty(0, n_columns)
     for rows, shares in parts():
-        centred = shares.sqrt()[:, None] * (rows - mean)
-        factor = torch.linalg.qr(torch.cat([factor, centred]), mode="r").R
+        centered = shares.sqrt()[:, None] * (rows - mean)
+        factor = torch.linalg.qr(torch.cat([factor, centered]), mode="r").R
     # Orthonormal columns that sum to 0.
     directions = torch.as_tensor(helmert(n_points)).T
     points = mean + n_points**0.5 * directions @ factor

@@ -22,7 +22,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
     Parameters
     ----------
     normalize_y : bool, default=True
-        Whether targets are standardised for training (over all rows, domains counting
+        Whether targets are standardized for training (over all rows, domains counting
         equally). Risks, penalties and their weights are then in units of the targets'
         variance, so that the same weight means the same for prices and for grams.
         Predictions and fitted attributes are in the units of y.

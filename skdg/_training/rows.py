@@ -157,7 +157,7 @@ class DomainRows:
         else:
             out.copy_(values[..., self.domain, :])
 
-    def centred(self, values: Tensor, means: Tensor) -> Tensor:
+    def centered(self, values: Tensor, means: Tensor) -> Tensor:
         """Return `values` of shape (n_rows, n) less the means of their domains.
 
         The means are held fixed in the gradient: that of any weighted sum of squares or

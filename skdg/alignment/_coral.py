@@ -25,9 +25,9 @@ class CORALPenalty:
         """Return the distance, of each model, and remember the moments."""
         rows = batch.rows
         means = rows.mean(batch.features)
-        self._centred = rows.centred(batch.features, means)
-        weighted = rows.unbiased_weights[..., None] * self._centred
-        covariances = rows.products(weighted, self._centred)
+        self._centered = rows.centered(batch.features, means)
+        weighted = rows.unbiased_weights[..., None] * self._centered
+        covariances = rows.products(weighted, self._centered)
         self._means, self._covariances = about_their_mean(means, covariances)
         return coral_distance(self._means, self._covariances)
 
@@ -36,7 +36,7 @@ class CORALPenalty:
         rows = batch.rows
         if batch.features is rows.all_inputs:
             return Derivatives()
-        # That of centred features in their mean is 0.
+        # That of centered features in their mean is 0.
         share = 4.0 / (max(1, rows.n_domains - 1) * batch.features.shape[-1])
         of_mean = (share / rows.mass)[..., None]
         freedom = (rows.mass - 1.0).clamp(min=1.0)
@@ -44,7 +44,7 @@ class CORALPenalty:
         in_features = torch.empty_like(batch.features)
         rows.give_(in_features, self._means * of_mean)
         rows.add_times_(
-            *(in_features, self._centred),
+            *(in_features, self._centered),
             self._covariances * of_covariance[..., None, None],
         )
         return Derivatives(features=in_features.mul_(rows.sample_weight[..., None]))

@@ -62,18 +62,18 @@ def _kernel_sum(
     is large.
     """
     # Distances do not depend on the origin; their rounding errors do.
-    centred = features - features.mean(-2, keepdim=True)
-    norms = centred.square().sum(-1)
+    centered = features - features.mean(-2, keepdim=True)
+    norms = centered.square().sum(-1)
     add_product = torch.addmm if features.ndim == 2 else torch.baddbmm
     distances = add_product(
-        norms[..., None] + norms[..., None, :], centred, centred.mT, alpha=-2.0
+        norms[..., None] + norms[..., None, :], centered, centered.mT, alpha=-2.0
     ).clamp_(min=0.0)
     total, slope = torch.zeros_like(distances), torch.zeros_like(distances)
     for kernel, multiple in _kernels(distances, width):
         total += kernel
         slope.sub_(kernel, alpha=multiple)
     slope *= factors
-    gradient = slope.sum(-1, keepdim=True) * centred - slope @ centred
+    gradient = slope.sum(-1, keepdim=True) * centered - slope @ centered
     gradient *= 4.0 if width is None else 4.0 / width
     return total.mul_(factors).sum((-2, -1)), gradient
 

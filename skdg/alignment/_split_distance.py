@@ -28,11 +28,11 @@ def split_distance(
     if distance == "mmd":
         return mmd_distance(features, shares.mT, "mean")
     means = shares @ features
-    centred = features[..., None, :, :] - means[..., None, :]
+    centered = features[..., None, :, :] - means[..., None, :]
     freedom = (mass - 1.0).clamp(min=1.0)[..., None]
-    weighted = weights[..., None] * centred / freedom
-    moments = about_their_mean(means, weighted.mT @ centred)
-    # That of centred features in their mean is 0.
+    weighted = weights[..., None] * centered / freedom
+    moments = about_their_mean(means, weighted.mT @ centered)
+    # That of centered features in their mean is 0.
     share = 4.0 / features.shape[-1]
     gradient = shares.mT @ (moments[0] * share)
     gradient += (weighted @ (moments[1] * (2.0 * share / features.shape[-1]))).sum(-3)

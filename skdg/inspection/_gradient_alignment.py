@@ -151,7 +151,7 @@ class GradientAlignmentDisplay:
 
     Notes
     -----
-    The picture is that by which [1]_ compares Fish with ERM: normalised inner products
+    The picture is that by which [1]_ compares Fish with ERM: normalized inner products
     of gradients during training.
 
     References

@@ -18,16 +18,16 @@ def anchor_transform(
 ) -> np.ndarray:
     """Centre columns and stretch the part that differs between domains.
 
-    Returns ``(I - P) v + sqrt(gamma) P v`` for centred columns v, where P puts the
+    Returns ``(I - P) v + sqrt(gamma) P v`` for centered columns v, where P puts the
     weighted mean of its domain in place of each row: least squares on such columns is
     anchor regression on the original ones.
     """
-    centred = values - weight @ values / weight.sum()
+    centered = values - weight @ values / weight.sum()
     mass = np.bincount(codes, weights=weight)
     sums = np.zeros((len(mass), values.shape[1]))
-    np.add.at(sums, codes, weight[:, None] * centred)
+    np.add.at(sums, codes, weight[:, None] * centered)
     means = sums / np.where(mass > 0, mass, 1.0)[:, None]
-    return centred + (np.sqrt(gamma) - 1.0) * means[codes]
+    return centered + (np.sqrt(gamma) - 1.0) * means[codes]
 
 
 def solve_anchor(
@@ -79,7 +79,7 @@ class Anchor(DomainEstimator):
     .. math:: \|(I - \Pi)(y - X b)\|^2 + \gamma \|\Pi (y - X b)\|^2 + \alpha \, n
        \|b\|^2,
 
-    for centred X and y: a sum over rows, of total weight n, in closed form. (The paper
+    for centered X and y: a sum over rows, of total weight n, in closed form. (The paper
     has no L2 penalty; its gamma is ours.) It is the worst risk under shifts of the
     means of X, y and hidden variables in the directions seen in training, up to a size
     that grows with gamma. As in the paper each *row* has the same weight, so that a

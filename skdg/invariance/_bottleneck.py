@@ -19,22 +19,22 @@ def within_domain_variance(batch: DomainBatch, bottleneck: str = "features") -> 
 
     Averaged over domains and over features (or outputs).
     """
-    centred = _centred(batch, bottleneck)
-    return batch.rows.mean(centred.square()).mean((-2, -1))
+    centered = _centered(batch, bottleneck)
+    return batch.rows.mean(centered.square()).mean((-2, -1))
 
 
 def within_domain_variance_derivative(
     batch: DomainBatch, bottleneck: str = "features"
 ) -> Derivatives:
     """Return the derivative of `within_domain_variance`."""
-    centred = _centred(batch, bottleneck)
-    shares = batch.rows.shares * (2.0 / centred.shape[-1])
-    return Derivatives(**{bottleneck: centred.mul_(shares)})
+    centered = _centered(batch, bottleneck)
+    shares = batch.rows.shares * (2.0 / centered.shape[-1])
+    return Derivatives(**{bottleneck: centered.mul_(shares)})
 
 
-def _centred(batch: DomainBatch, bottleneck: str) -> Tensor:
+def _centered(batch: DomainBatch, bottleneck: str) -> Tensor:
     values = batch.features if bottleneck == "features" else batch.outputs
-    return batch.rows.centred(values, batch.rows.mean(values))
+    return batch.rows.centered(values, batch.rows.mean(values))
 
 
 @estimator
@@ -44,7 +44,7 @@ class Bottleneck(PenalizedEstimator):
     Parameters
     ----------
     bottleneck : {"features", "outputs"}, default="features"
-        Whose variance is penalised: that of the features that enter the last layer, or
+        Whose variance is penalized: that of the features that enter the last layer, or
         that of the outputs. A linear model has no features to change; use "outputs".
 
     References

@@ -69,7 +69,7 @@ class _EQRM(NetworkEstimator):
     Parameters
     ----------
     quantile : float, default=0.75
-        Which quantile of the risks to minimise, ``q`` in Notes; 0.5 looks at a typical
+        Which quantile of the risks to minimize, ``q`` in Notes; 0.5 looks at a typical
         domain, values near 1 at the worst.
 
     burn_in_iters : int, default=100

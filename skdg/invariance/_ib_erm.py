@@ -33,7 +33,7 @@ class _IBERM(Bottleneck):
     invariant to scale: small features with a large last layer have the same risk, so
     `alpha` should not be 0.
 
-    The paper's linear experiments penalise the outputs, DomainBed the features, with a
+    The paper's linear experiments penalize the outputs, DomainBed the features, with a
     variance that is n / (n - 1) times as large; ours stays as it is when all rows are
     repeated. DomainBed resets Adam when the weight changes (`reset_optimizer`).
     """

@@ -45,7 +45,7 @@ class _SpectralDecoupling(PenalizedEstimator):
     would starve. The weight is 0 before `penalty_anneal_iters`. The penalty sees the
     outputs alone and knows no domains. The paper's weight is twice ours, since it
     halves the square; DomainBed's is ours, without annealing. In regression the outputs
-    are predictions of the standardised targets, which the penalty shrinks to their
+    are predictions of the standardized targets, which the penalty shrinks to their
     mean.
 
     References

@@ -98,7 +98,7 @@ class InvariantSubspaceRecovery(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            The input data. Not standardised here.
+            The input data. Not standardized here.
 
         y : array-like of shape (n_samples,)
             The class labels.

@@ -49,7 +49,7 @@ class _VREx(PenalizedEstimator):
     alone; their variance is that of the population.
 
     The paper *sums* the risks, which makes its beta S times ours; its code for two
-    domains penalises the squared difference, four times the variance. DomainBed is as
+    domains penalizes the squared difference, four times the variance. DomainBed is as
     here but for the division. It weighs the penalty by 1 before annealing, and resets
     Adam then (`reset_optimizer`). The division, as in the paper's code, makes a large
     beta a small weight of the risks, and not a large step; the least of 1 and beta

@@ -160,12 +160,12 @@ def search_space(estimator: Any) -> dict[str, Any]:
     distributions, but for what depends on the length of training. It trains 5001 steps;
     what it counts in steps, annealing and burn-in, is here the same share of
     `max_iter`. Step sizes are ten times larger, as the default of skdg is. Annealing
-    may end after training does, as there: then nothing is penalised, or only at the
-    weight before annealing. Weights of Fishr count the average that skdg normalises.
+    may end after training does, as there: then nothing is penalized, or only at the
+    weight before annealing. Weights of Fishr count the average that skdg normalizes.
 
     Methods that DomainBed lacks, and baselines, have ranges around their defaults. A
     range is wide on purpose, since a range that is narrower for one method than for
-    another favours one of them.
+    another favors one of them.
 
     References
     ----------

@@ -7,7 +7,7 @@ from scipy.optimize import brentq
 
 from skdg.multitask._mgda import min_norm_weights
 
-# Where the minimiser of CAGrad's problem is shorter than this, relative to the longest
+# Where the minimizer of CAGrad's problem is shorter than this, relative to the longest
 # gradient, it counts as 0.
 _NEGLIGIBLE = 1e-8
 
@@ -15,10 +15,10 @@ _NEGLIGIBLE = 1e-8
 def cagrad_weights(gram: np.ndarray, aversion: float = 0.5) -> np.ndarray:
     """Return the weights of CAGrad: the mean gradient, bent towards the worst task.
 
-    The direction maximises the smallest inner product with a gradient in the ball
+    The direction maximizes the smallest inner product with a gradient in the ball
     around the mean g_0 whose radius is ``aversion * |g_0|``, and is divided by ``1 +
     aversion``, so that it is the mean where all gradients are equal. It is ``g_0 +
-    radius * g_w / |g_w|``, with g_w the point of the convex hull that minimises ``g_0.
+    radius * g_w / |g_w|``, with g_w the point of the convex hull that minimizes ``g_0.
     g_w + radius * |g_w|``. That is also the shortest vector in the hull of the
     gradients shifted by ``s * g_0``, for the s with ``|g_w| = radius * s``: a root on
     the line.

@@ -81,7 +81,7 @@ class _MultiTaskLinearModel(_MultiTaskLinear):
       relaxed over all partitions into k clusters: :math:`\frac{\lambda_1}{T} \eta (1 +
       \eta) \min_M \mathrm{tr}\, W^\top (\eta I + M)^{-1} W` over :math:`0 \preceq M
       \preceq I, \mathrm{tr}\, M = k`, where :math:`\eta = \lambda_2 / \lambda_1` and
-      row t of W is w_t. It penalises the mean of all and the distances of the clusters'
+      row t of W is w_t. It penalizes the mean of all and the distances of the clusters'
       means from it alike. The first term vanishes for any W of rank k: what is found is
       a space of k dimensions, with clusters in it or not.
     * "low_rank" [4]_: :math:`\lambda_1 \|W\|_*`, the sum of singular values: the w_t
@@ -94,7 +94,7 @@ class _MultiTaskLinearModel(_MultiTaskLinear):
       single ones.
 
     `coef_` is w_0 for "mean", and for all others the mean of the w_t; `intercept_` is
-    b_0, the mean of the b_t. X is best standardised, and numbers y of the order of 1.
+    b_0, the mean of the b_t. X is best standardized, and numbers y of the order of 1.
 
     "low_rank" and "clustered" are semidefinite programs: minutes and gigabytes where T
     + n_features is above a hundred.

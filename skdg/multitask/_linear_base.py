@@ -29,7 +29,7 @@ class _MultiTaskLinear(DomainEstimator):
     Parameters
     ----------
     fit_intercept : bool, default=True
-        Whether to fit offsets, b_t = b_0 + c_t. b_0 is free, and the c_t are penalised
+        Whether to fit offsets, b_t = b_0 + c_t. b_0 is free, and the c_t are penalized
         by ``lambda_task / n_domains * sum_t c_t^2``.
 
     solver_options : dict, default=None

@@ -9,7 +9,7 @@ from scipy.optimize import nnls
 def min_norm_weights(gram: np.ndarray) -> np.ndarray:
     """Return the weights of the shortest vector in the convex hull (MGDA).
 
-    The problem is one of non-negative least squares in disguise: if u minimises ``|sum
+    The problem is one of non-negative least squares in disguise: if u minimizes ``|sum
     u_t g_t|^2 + (sum u_t - 1)^2`` over u >= 0, then ``u / sum u`` is the solution.
 
     Parameters

@@ -1,6 +1,6 @@
 # Authors: The skdg developers
 # SPDX-License-Identifier: BSD-3-Clause
-"""What networks of several tasks minimise."""
+"""What networks of several tasks minimize."""
 
 from collections.abc import Sequence
 from numbers import Real
@@ -15,7 +15,7 @@ from skdg.multitask._combinations import COMBINATIONS
 
 @estimator
 class MultiTaskNetworkObjective(NetworkEstimator):
-    r"""What the networks of several tasks minimise.
+    r"""What the networks of several tasks minimize.
 
     Parameters
     ----------

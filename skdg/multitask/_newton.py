@@ -27,10 +27,10 @@ _ROUNDING = 1e-14
 Step = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
-def minimise(
+def minimize(
     stack: Any, penalty: Any, loss: RowLoss | LogisticLoss, step: Step
 ) -> tuple[np.ndarray, np.ndarray, str]:
-    """Minimise ``loss(stack @ x) + x' penalty x`` from 0, where steps are halved.
+    """Minimize ``loss(stack @ x) + x' penalty x`` from 0, where steps are halved.
 
     Returns x, the dual values of rows, and how it ended.
     """

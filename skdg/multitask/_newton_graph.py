@@ -7,7 +7,7 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from skdg.multitask._coupling_quadratic import QuadraticCoupling
-from skdg.multitask._newton import finish, minimise, solve_scaled
+from skdg.multitask._newton import finish, minimize, solve_scaled
 from skdg.multitask._problem import TaskProblem
 from skdg.multitask._row_loss import LogisticLoss, RowLoss
 from skdg.multitask._solution import Solution
@@ -69,7 +69,7 @@ def solve_graph(
         factor = splu((scaling @ hessian @ scaling).tocsc())
         return -scale * factor.solve(scale * gradient)
 
-    found, beta, status = minimise(stack, penalty, loss, step)
+    found, beta, status = minimize(stack, penalty, loss, step)
     tasks = found[:size].reshape(n_tasks, -1).copy()
     if problem.has_offset:
         tasks[:, -1] += found[-1]

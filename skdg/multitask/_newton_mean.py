@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from skdg.multitask._coupling_quadratic import MeanCoupling
-from skdg.multitask._newton import finish, minimise, solve_scaled
+from skdg.multitask._newton import finish, minimize, solve_scaled
 from skdg.multitask._problem import TaskProblem
 from skdg.multitask._row_loss import LogisticLoss, RowLoss
 from skdg.multitask._solution import Solution
@@ -75,7 +75,7 @@ def solve_mean(problem: TaskProblem, loss: RowLoss | LogisticLoss) -> Solution:
         v = np.einsum("tij,tj->ti", vectors, v) / scale
         return np.append(v.ravel(), common / scale)
 
-    found, beta, status = minimise(stack, penalty, loss, step)
+    found, beta, status = minimize(stack, penalty, loss, step)
     w_0 = found[size:]
     tasks = found[:size].reshape(n_tasks, -1) + w_0
     coupling = MeanCoupling(problem.lambda_shared, problem.lambda_task)

@@ -42,7 +42,7 @@ def run_program(program: Any, solver: str, options: dict[str, Any]) -> None:
     except cvxpy.SolverError as error:
         raise RuntimeError(
             f"{solver} failed on the multi-task problem and left no solution: {error} "
-            f"Standardise X, if its columns are of very different sizes."
+            f"Standardize X, if its columns are of very different sizes."
         ) from error
     if program.status not in (
         cvxpy.OPTIMAL,
@@ -51,10 +51,10 @@ def run_program(program: Any, solver: str, options: dict[str, Any]) -> None:
     ):
         raise RuntimeError(
             f"{solver} ended with status {program.status!r} on the multi-task problem, "
-            f"which always has a solution. Standardise X, or try another solver."
+            f"which always has a solution. Standardize X, or try another solver."
         )
     if not all(np.isfinite(each.value).all() for each in program.variables()):
         raise RuntimeError(
             f"{solver} left no solution of the multi-task problem, for its numbers are "
-            f"not finite. Standardise X, if its columns are of very different sizes."
+            f"not finite. Standardize X, if its columns are of very different sizes."
         )

@@ -72,5 +72,5 @@ def gap_message(solver: str, status: str, gap: float) -> str:
     return (
         f"{solver} stopped short of the optimum (status {status!r}): the objective may "
         f"be up to {gap:.2g} (relative) above it. Raise the limits of the solver "
-        f"through solver_options, try another solver, or standardise X."
+        f"through solver_options, try another solver, or standardize X."
     )

@@ -59,7 +59,7 @@ class _MultiTaskLinearSVM(_MultiTaskLinear):
     the optimum :math:`\sum_t v_t = \mu w_0` with :math:`\mu = T \lambda_2 / \lambda_1`,
     and without offsets it is that of one machine with C = T / (2 lambda_1) on the
     features :math:`(x / \sqrt{\mu}, 0, \dots, x, \dots, 0)`, x in the place of its
-    domain. The paper has no offsets (``fit_intercept=False``). X is best standardised,
+    domain. The paper has no offsets (``fit_intercept=False``). X is best standardized,
     and numbers y of the order of 1.
 
     Where domains have many rows, or little in common, the models of single domains are

@@ -33,7 +33,7 @@ examples:
   python -m skdg sales.parquet --target price --domain state --metric mae --jobs 4
   python -m skdg study --help    tuned, with repetitions, tests and a report
 
-Numbers are imputed and standardised, categories one-hot encoded with rare ones
+Numbers are imputed and standardized, categories one-hot encoded with rare ones
 together, dates expanded; all of that by the training rows of each fit. Estimators have
 their default parameters: nothing is tuned.
 """

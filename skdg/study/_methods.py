@@ -103,7 +103,7 @@ def baselines_of(task: str) -> dict[str, Any]:
     Returns
     -------
     dict of str to estimator
-        The baselines by name; linear models standardise their columns first.
+        The baselines by name; linear models standardize their columns first.
     """
     return {
         method.name: method.estimator

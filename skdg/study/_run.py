@@ -121,7 +121,7 @@ def run_study(
 
     baselines : bool, default=False
         Whether to add what knows nothing of domains: the mean or the largest class, a
-        linear model on standardised columns, one such model for each domain, whose
+        linear model on standardized columns, one such model for each domain, whose
         mean predicts other domains, and gradient boosting. They need numbers without
         missing values in X.
 

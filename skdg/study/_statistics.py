@@ -34,7 +34,7 @@ def mean_ranks(scores: np.ndarray) -> np.ndarray:
 
 
 def paired_test(differences: np.ndarray, test: str) -> float:
-    """Test whether differences are centred on 0.
+    """Test whether differences are centered on 0.
 
     Parameters
     ----------

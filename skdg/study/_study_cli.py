@@ -219,7 +219,7 @@ def _estimators(task: str, kinds: dict[str, str], names: str | None) -> dict[str
 
     methods = all_methods(task)
     methods = choose(methods, split_names(names)) if names else usual(methods)
-    # Networks train twice as fast on half the bits, which standardised columns do not
+    # Networks train twice as fast on half the bits, which standardized columns do not
     # need.
     narrow = FunctionTransformer(np.float32, feature_names_out="one-to-one")
     return {

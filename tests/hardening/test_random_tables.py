@@ -215,7 +215,7 @@ def check_outputs(model, X, groups, n):
 
 
 def large(facts):
-    """Whether X is far from standardised, which the message then blames."""
+    """Whether X is far from standardized, which the message then blames."""
     return facts.size >= 100
 
 
@@ -236,9 +236,9 @@ CAUSES = [
         lambda f: f.n_classes < 2,
     ),
     ("Sample weights must contain at least one non-zero", lambda f: not f.counts),
-    ("Training diverged.* standardise X", large),
+    ("Training diverged.* standardize X", large),
     # The words of a solver, which are no ValueError.
-    ("(left no solution|which always has a solution).* Standardise X", large),
+    ("(left no solution|which always has a solution).* Standardize X", large),
 ]
 WARNINGS = [
     ("so it treats all rows as one domain", lambda f: f.n_domains == 1),

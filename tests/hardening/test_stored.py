@@ -43,8 +43,8 @@ def store():
         model = getattr(skdg, name)()
         quick = {"hidden_layer_sizes": (4,), "max_iter": 20, "random_state": 0}
         model.set_params(**{k: v for k, v in quick.items() if k in model.get_params()})
-        labelled = name.endswith(("Classifier", "SVC", "Recovery"))
-        model.fit(X, X[:, 0] > 0 if labelled else X[:, 0], groups=groups)
+        labeled = name.endswith(("Classifier", "SVC", "Recovery"))
+        model.fit(X, X[:, 0] > 0 if labeled else X[:, 0], groups=groups)
         content = {"model": model, "X": X, "output": output(model, X)}
         (folder / f"{name}.pkl").write_bytes(pickle.dumps(content, protocol=4))
 

@@ -159,7 +159,7 @@ def test_tasks_may_be_others_than_those_of_fit():
     model = ERMRegressor(hidden_layer_sizes=(), max_iter=5)
     model.fit(X[seen], y[seen], groups=groups[seen])
     result = task_affinity(model, X, y, groups)
-    # A linear model of standardised targets: gradients by numpy.
+    # A linear model of standardized targets: gradients by numpy.
     residual = (model.predict(X) - y)[:, None] * X
     gradients = [residual[groups == e].mean(axis=0) for e in sorted(LABELS)]
     expected = [

@@ -55,7 +55,7 @@ OPTIONS = {
 }
 
 
-def test_linear_classifier_minimises_the_objective():
+def test_linear_classifier_minimizes_the_objective():
     X, y, groups, weight = make_rows()
     labels = (y > 0).astype(int)
     share = np.zeros(len(y))
@@ -75,7 +75,7 @@ def test_linear_classifier_minimises_the_objective():
 
 def test_regression_is_shrunk_to_the_mean_by_a_known_factor():
     # The squared error and lambda times the square have their minimum at the least
-    # squares solution divided by 1 + lambda, in units of standardised targets.
+    # squares solution divided by 1 + lambda, in units of standardized targets.
     X, y, groups, weight = make_rows()
     fits = {"groups": groups, "sample_weight": weight}
     plain = SpectralDecouplingRegressor(penalty_weight=0.0, **OPTIONS).fit(X, y, **fits)

@@ -197,7 +197,7 @@ def test_pull_per_layer():
 
 
 def ridge(X, y, groups, blocks):
-    """Minimise the mean over tasks of squared errors plus a quadratic form."""
+    """Minimize the mean over tasks of squared errors plus a quadratic form."""
     tasks, codes = np.unique(groups, return_inverse=True)
     n_tasks, n_columns = len(tasks), X.shape[1] + 1
     system = np.zeros((n_tasks, n_columns, n_tasks, n_columns))
@@ -217,9 +217,9 @@ def test_optimum_of_linear_soft_sharing(weight):
     alpha = 0.2
 
     def blocks(n_tasks, n_columns):
-        penalised = np.diag([*[1.0] * (n_columns - 1), 0.0])
+        penalized = np.diag([*[1.0] * (n_columns - 1), 0.0])
         centring = np.eye(n_tasks) - 1.0 / n_tasks
-        return np.kron(np.eye(n_tasks), 0.5 * alpha * penalised) + np.kron(
+        return np.kron(np.eye(n_tasks), 0.5 * alpha * penalized) + np.kron(
             centring, weight * np.eye(n_columns)
         )
 
@@ -247,8 +247,8 @@ def test_linear_model_with_hard_sharing_shares_nothing(kind):
     alpha = 0.2
 
     def blocks(n_tasks, n_columns):
-        penalised = np.diag([*[1.0] * (n_columns - 1), 0.0])
-        return np.kron(np.eye(n_tasks), 0.5 * alpha * penalised)
+        penalized = np.diag([*[1.0] * (n_columns - 1), 0.0])
+        return np.kron(np.eye(n_tasks), 0.5 * alpha * penalized)
 
     expected = ridge(X, y - 30.0, groups, blocks)
     model = make(

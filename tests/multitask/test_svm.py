@@ -372,7 +372,7 @@ def test_numbers_that_are_not_finite_are_no_solution(monkeypatch):
     monkeypatch.setattr(cvxpy.Problem, "solve", overflow)
     for make in (MultiTaskLinearSVC, partial(MultiTaskLinearClassifier, loss="hinge")):
         assert make().fit(X, y, groups=groups).solver_ == "CLARABEL"
-        with pytest.raises(RuntimeError, match=r"PIQP left no sol.*Standardise X"):
+        with pytest.raises(RuntimeError, match=r"PIQP left no sol.*Standardize X"):
             make(solver="PIQP").fit(X, y, groups=groups)
 
 

@@ -87,7 +87,7 @@ def test_linear_model_by_hand(table):
     for outcome in outcomes:
         away = table.domains == outcome.domain
         fit = ~away & ~held_out
-        # Standardising does not change the predictions of least squares.
+        # Standardizing does not change the predictions of least squares.
         weights, *_ = np.linalg.lstsq(X[fit], table.target[fit])
         squares = (X @ weights - table.target) ** 2
         assert outcome.unseen == pytest.approx(np.sqrt(squares[away].mean()))

@@ -453,7 +453,7 @@ def test_baselines_come_along_and_regression_has_its_score(tmp_path):
     row = frame[(frame["estimator"] == "Dummy") & (frame["domain"] == "b")]
     assert row["unseen"].item() == pytest.approx(-error, rel=1e-12)
     # A linear model for each domain by hand, and their mean where there is none.
-    # Columns are standardised by all training rows, as for the other estimators.
+    # Columns are standardized by all training rows, as for the other estimators.
     scale = StandardScaler().fit(X[train])
     Z = scale.transform(X)
     models = {

@@ -137,7 +137,7 @@ def test_divergence_of_the_last_step(run, value):
     with pytest.raises(
         DivergenceError,
         match=r"step of iteration 8 made a parameter infinite or NaN\. Lower "
-        "learning_rate_init, and standardise",
+        "learning_rate_init, and standardize",
     ):
         run(step, max_iter=9)
 

@@ -360,8 +360,8 @@ def test_products_of_many_models_are_those_of_each(make_rows, sizes, n_out, shar
         (rows.products(left, right), map(one.products, left, right)),
         (rows.times(left, matrices), map(one.times, left, matrices)),
         (
-            rows.centred(left, rows.mean(left)),
-            [one.centred(v, one.mean(v)) for v in left],
+            rows.centered(left, rows.mean(left)),
+            [one.centered(v, one.mean(v)) for v in left],
         ),
         (rows.squares(left), left * left),
     ]
