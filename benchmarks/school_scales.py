@@ -54,7 +54,7 @@ GRID = np.arange(-5.0, 1.1, 0.5), np.arange(-4.0, 3.6, 0.25)
 SMALL_GRID = np.arange(-2.5, 1.1, 0.5), np.arange(-1.5, 3.6, 0.25)
 SCALES = np.arange(-3.0, 1.01, 0.05), np.arange(-4.0, 1.01, 0.05)
 TRAIN = (0.75, 0.5, 0.25, 0.2)
-AS_THEY_ARE, STANDARDISED = "as they are", "standardized"
+AS_THEY_ARE, STANDARDIZED = "as they are", "standardized"
 
 Fit = Callable[[float, float], float]
 
@@ -72,7 +72,7 @@ def main() -> None:
     def add(features: str, train: float, grid: tuple, readings: list) -> None:
         """Append what comes nearest for readings (p, q, r, whether one scale is)."""
         test = draw_test(groups, 0, 1.0 - train)
-        seen = standardized(X, ~test) if features == STANDARDISED else X
+        seen = standardized(X, ~test) if features == STANDARDIZED else X
         fit = partial(explains, seen, y, groups, test)
         values = [[fit(a, b) for b in 10.0 ** grid[1]] for a in 10.0 ** grid[0]]
         surface = RegularGridInterpolator(
@@ -88,7 +88,7 @@ def main() -> None:
 
     print(*rows[0], sep="\t")
     pairs = [(p, q, 0, False) for p, q in product((1, 0, -1), repeat=2)]
-    for features in (AS_THEY_ARE, STANDARDISED):
+    for features in (AS_THEY_ARE, STANDARDIZED):
         add(features, TRAIN[0], GRID, [(1, 1, 0, True), *pairs])
     for train in TRAIN:
         add(AS_THEY_ARE, train, SMALL_GRID, [(1, 1, 1, False)])

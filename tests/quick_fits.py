@@ -24,7 +24,7 @@ NETWORKS = [name for name in ESTIMATORS if hasattr(make(name), "module")]
 PARTIAL = [name for name in ESTIMATORS if hasattr(make(name), "partial_fit")]
 CLASSIFIERS = [name for name in ESTIMATORS if is_classifier(make(name))]
 # The recovery of subspaces is a transformer, but one that asks for labels.
-LABELLED = [*CLASSIFIERS, "InvariantSubspaceRecovery"]
+LABELED = [*CLASSIFIERS, "InvariantSubspaceRecovery"]
 
 
 def make_data(name, n_samples=30, n_features=3, seed=0):
@@ -33,7 +33,7 @@ def make_data(name, n_samples=30, n_features=3, seed=0):
     X = rng.normal(size=(n_samples, n_features))
     groups = np.array(["b", "a", "c"])[np.arange(n_samples) % 3]
     y = X[:, 0] + 0.1 * rng.normal(size=n_samples)
-    return X, (y > 0).astype(int) if name in LABELLED else y, groups
+    return X, (y > 0).astype(int) if name in LABELED else y, groups
 
 
 def output(model, X):

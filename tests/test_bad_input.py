@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 
 from quick_fits import (
     CLASSIFIERS,
-    LABELLED,
+    LABELED,
     NETWORKS,
     PARTIAL,
     make,
@@ -164,7 +164,7 @@ def test_y_of_a_regression_given_to_a_classifier(name):
     assert_fit_refused(name, X, X[:, 0], groups, match=message)
 
 
-@pytest.mark.parametrize("name", [n for n in ESTIMATORS if n not in LABELLED])
+@pytest.mark.parametrize("name", [n for n in ESTIMATORS if n not in LABELED])
 def test_y_of_strings_given_to_a_regressor(name):
     X, _, groups = make_data(name)
     wrong = np.array(["low", "high"] * 15)

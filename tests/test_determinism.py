@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import zero_one_loss
 
 import quick_fits
-from quick_fits import CLASSIFIERS, LABELLED, NETWORKS, PARTIAL, output
+from quick_fits import CLASSIFIERS, LABELED, NETWORKS, PARTIAL, output
 from skdg import SingleDomainWarning
 from skdg._registry import ESTIMATORS
 from skdg._training.device import few_threads
@@ -42,7 +42,7 @@ def make_data(name, n_samples=72):
         X[:, 0] += 3.0 * (groups == "a")
         return X, X[:, 0] + noise, groups
     y = X[:, 0] + (groups == "a") * X[:, 1] + noise
-    return X, (y > 0).astype(int) if name in LABELLED else y, groups
+    return X, (y > 0).astype(int) if name in LABELED else y, groups
 
 
 def noisy_module(n_features):

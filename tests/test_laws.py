@@ -39,7 +39,7 @@ SETTINGS = {"MMD": {"bandwidth": "published"}}
 
 NAMES = list(ESTIMATORS)
 NETWORKS = [name for name in NAMES if issubclass(getattr(skdg, name), NetworkEstimator)]
-PENALISED = [
+PENALIZED = [
     name for name in NETWORKS if set(WEIGHTS) & set(getattr(skdg, name)().get_params())
 ]
 LABELS = np.array(["m", "z", "a"])
@@ -118,7 +118,7 @@ def assert_same_bits(model, other):
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("batch_size", [None, 4])
 @pytest.mark.parametrize("hidden", [(), (4,)], ids=len)
-@pytest.mark.parametrize("name", PENALISED)
+@pytest.mark.parametrize("name", PENALIZED)
 def test_weight_0_is_erm_bit_for_bit(name, hidden, batch_size, n_classes):
     X, y, groups = make_data(name, n_classes=n_classes)
     kw = {"hidden_layer_sizes": hidden, "batch_size": batch_size}
@@ -132,7 +132,7 @@ def test_weight_0_is_erm_bit_for_bit(name, hidden, batch_size, n_classes):
     np.testing.assert_array_equal(model.history_["risk"], baseline.history_["risk"])
 
 
-@pytest.mark.parametrize("name", PENALISED)
+@pytest.mark.parametrize("name", PENALIZED)
 def test_each_weight_matters(name):
     X, y, groups = make_data(name)
     baseline = make_model(erm_like(name)).fit(X, y, groups=groups)
@@ -148,7 +148,7 @@ def test_each_weight_matters(name):
 @pytest.mark.parametrize("weight", [0.5, 4.0])
 @pytest.mark.parametrize(
     "name",
-    [n for n in PENALISED if hasattr(getattr(skdg, n)(), "penalty_anneal_iters")],
+    [n for n in PENALIZED if hasattr(getattr(skdg, n)(), "penalty_anneal_iters")],
 )
 def test_weight_while_annealing(name, weight):
     X, y, groups = make_data(name)
@@ -247,7 +247,7 @@ class Recorder:
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("hidden", [(), (4,)], ids=len)
 @pytest.mark.parametrize("weight", [0.3, 4.0])
-@pytest.mark.parametrize("name", PENALISED)
+@pytest.mark.parametrize("name", PENALIZED)
 def test_step_agrees_with_finite_differences(name, weight, hidden, n_classes):
     X, y, groups = make_data(name, n_classes=n_classes)
     model = make_model(

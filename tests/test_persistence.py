@@ -24,7 +24,7 @@ from sklearn.preprocessing import StandardScaler
 import skdg
 from quick_fits import (
     CLASSIFIERS,
-    LABELLED,
+    LABELED,
     NETWORKS,
     PARTIAL,
     make,
@@ -70,7 +70,7 @@ def fit_timestamps(name, X, y, groups):
 
 
 def fit_strings_as_classes(name, X, y, groups):
-    y = np.array(["no", "yes"])[y] if name in LABELLED else y
+    y = np.array(["no", "yes"])[y] if name in LABELED else y
     return make(name).fit(X, y, groups=groups)
 
 

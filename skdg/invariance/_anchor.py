@@ -16,7 +16,7 @@ from skdg.base import DomainEstimator
 def anchor_transform(
     values: np.ndarray, codes: np.ndarray, weight: np.ndarray, gamma: float
 ) -> np.ndarray:
-    """Centre columns and stretch the part that differs between domains.
+    """Center columns and stretch the part that differs between domains.
 
     Returns ``(I - P) v + sqrt(gamma) P v`` for centered columns v, where P puts the
     weighted mean of its domain in place of each row: least squares on such columns is

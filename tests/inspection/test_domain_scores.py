@@ -200,7 +200,7 @@ def test_twelve_models_look_different():
 NAMES = [
     "University hospital of the northern district, cardiology",
     "St. Mary's",
-    "Regional medical centre (outpatient units of the rural south)",
+    "Regional medical center (outpatient units of the rural south)",
 ]
 
 

@@ -386,7 +386,7 @@ def test_from_estimator_measures_and_draws():
 LONG = [
     "University hospital of the northern district, cardiology",
     "St. Mary's",
-    "Regional medical centre (outpatient units of the rural south)",
+    "Regional medical center (outpatient units of the rural south)",
 ]
 
 

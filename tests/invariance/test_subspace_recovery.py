@@ -95,9 +95,9 @@ def test_scatter_of_means_by_loops():
             ]
             if part:
                 means.append(sum(part) / len(part))
-        centre = sum(means) / len(means)
+        center = sum(means) / len(means)
         for mean in means:
-            expected += np.outer(mean - centre, mean - centre)
+            expected += np.outer(mean - center, mean - center)
     found = between_domain_scatter(X, y, groups, np.ones(len(X)), "mean")
     np.testing.assert_allclose(found, expected, rtol=1e-10)
 

@@ -12,12 +12,12 @@ def mixed():
     n = 160
     region = rng.permutation(np.repeat(["north", "south", "east", "west"], n // 4))
     size = rng.normal(size=n)
-    colour = rng.choice(["red", "green", "blue"], size=n)
-    price = 100 + 10 * size + 5 * (colour == "red") + rng.normal(size=n)
+    color = rng.choice(["red", "green", "blue"], size=n)
+    price = 100 + 10 * size + 5 * (color == "red") + rng.normal(size=n)
     return pd.DataFrame(
         {
             "size": np.where(rng.random(n) < 0.1, np.nan, size),
-            "colour": pd.Series(colour).mask(rng.random(n) < 0.1),
+            "color": pd.Series(color).mask(rng.random(n) < 0.1),
             "sold": pd.date_range("2023-11-05", periods=n, freq="D").strftime(
                 "%Y-%m-%d"
             ),

@@ -182,14 +182,14 @@ def test_interrupt(cli, monkeypatch, tmp_path):
     ("arguments", "words"),
     [
         ([], "--target) and which says where a row came from (--domain). "),
-        (["--target", "price"], "has the columns size, colour, sold"),
+        (["--target", "price"], "has the columns size, color, sold"),
         (["--target", "Price", "--domain", "region"], "Did you mean 'price'?"),
         (["--target", "price", "--domain", "Region"], "Did you mean 'region'?"),
         (["--target", "price", "--domain", "price"], "the same column"),
         (["--target", "sold", "--domain", "region"], "holds dates"),
         (["--target", "price", "--domain", "size"], "Is it the right column?"),
         ([*PRICE, "--metric", "accuracy"], "no metric for regression 'accuracy'"),
-        ([*PRICE, "--drop", "collour"], "Did you mean 'colour'?"),
+        ([*PRICE, "--drop", "collour"], "Did you mean 'color'?"),
         ([*PRICE, "--output", "no/such/folder/t.csv"], "cannot write no/such/folder"),
     ],
 )

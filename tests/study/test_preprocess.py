@@ -57,7 +57,7 @@ def test_dates():
 
 
 def test_order_of_columns_and_row_labels_do_not_matter(mixed):
-    kinds = {"size": "number", "colour": "category", "rooms": "number"}
+    kinds = {"size": "number", "color": "category", "rooms": "number"}
     preprocessor = make_preprocessor(kinds).fit(mixed)
     shuffled = mixed.set_index("price")[list(mixed.columns[::-1].drop("price"))]
     np.testing.assert_array_equal(

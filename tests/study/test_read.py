@@ -30,7 +30,7 @@ def test_text(mixed, tmp_path, name, options):
 
 def test_parquet(mixed, tmp_path):
     mixed["sold"] = pd.to_datetime(mixed["sold"])
-    mixed["colour"] = mixed["colour"].astype("category")
+    mixed["color"] = mixed["color"].astype("category")
     mixed.to_parquet(tmp_path / "t.parquet")
     pd.testing.assert_frame_equal(read_table(str(tmp_path / "t.parquet")), mixed)
 
@@ -58,7 +58,7 @@ def url(tmp_path):
 
 def test_addresses(mixed, tmp_path, url):
     # From Parquet pandas 2 reads a missing text as None, from CSV as nan.
-    mixed["colour"] = mixed["colour"].fillna("grey")
+    mixed["color"] = mixed["color"].fillna("gray")
     mixed.to_csv(tmp_path / "all homes.csv.gz", index=False)
     mixed.to_parquet(tmp_path / "t.parquet")
     folder = tmp_path.as_uri()

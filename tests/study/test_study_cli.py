@@ -44,7 +44,7 @@ def test_a_study_from_a_file(study, mixed, tmp_path):
     lines = [" ".join(line.split()) for line in out.splitlines()]
     assert any(line.startswith("Target price (regression, ") for line in lines)
     assert "Numeric size, rooms" in lines
-    assert "Categorical colour, new" in lines
+    assert "Categorical color, new" in lines
     assert "Date sold" in lines
     assert "32 fits, 1 at a time." in lines
     assert any(line.startswith("32 of 32 fits done, 0:") for line in lines)

@@ -19,7 +19,7 @@ def test_mixed_columns(mixed):
     table = prepare(mixed, drop=["dear"])
     assert table.kinds == {
         "size": "number",
-        "colour": "category",
+        "color": "category",
         "sold": "date",
         "new": "category",
         "rooms": "number",
@@ -30,7 +30,7 @@ def test_mixed_columns(mixed):
     np.testing.assert_array_equal(table.target, mixed["price"])
     np.testing.assert_array_equal(table.domains, mixed["region"])
     np.testing.assert_array_equal(table.features["size"], mixed["size"])
-    assert table.features["colour"].isna().sum() == mixed["colour"].isna().sum()
+    assert table.features["color"].isna().sum() == mixed["color"].isna().sum()
     pd.testing.assert_frame_equal(mixed, before)
 
 
@@ -204,7 +204,7 @@ class TestErrors:
             prepare(mixed, target="pirce")
         with pytest.raises(StudyError, match=r"domain.*'Region'.*mean 'region'\?"):
             prepare(mixed, domain="Region")
-        with pytest.raises(StudyError, match=r"drop 'qqq'. There are: size, colour"):
+        with pytest.raises(StudyError, match=r"drop 'qqq'. There are: size, color"):
             prepare(mixed, drop=["qqq"])
 
     def test_same_column(self, mixed):
