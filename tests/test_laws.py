@@ -258,7 +258,7 @@ def test_step_agrees_with_finite_differences(name, weight, hidden, n_classes):
     sample_weight = np.random.default_rng(3).uniform(0.5, 2.0, len(X))
     encoded = model._encode_domains(X, groups)
     data = model._validate(X, y, sample_weight, *encoded)
-    network = model._make_network(data, None, np.random.RandomState(0))
+    network = model._make_network(data, None, np.random.RandomState(0), 0)
     rng = np.random.default_rng(4)
     start = torch.tensor(rng.normal(scale=0.7, size=len(network.parameters)))
 

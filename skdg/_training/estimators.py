@@ -186,7 +186,9 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
     ) -> None:
         """Train a network and set the fitted attributes."""
         rows, targets = data.rows, data.targets
-        seeds = spawn_seeds(self.random_state, 4)
+        seeds = spawn_seeds(self.random_state, 5)
+        # A module is built again as it was built first.
+        module_seed = seeds[3] if start is None else self._module_seed
         batch_size = resolve_batch_size(self.batch_size, rows.sizes)
         max_iter = resolve_max_iter(self.max_iter, rows.sizes, batch_size)
         first_iter = 0
@@ -195,8 +197,10 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
             max_iter = max(n // m for n, m in zip(rows.sizes, per_batch, strict=True))
             first_iter = getattr(self, "n_iter_", 0)
         with ExitStack() as stack:
-            stack.enter_context(self._module_seed(seeds[3], rows.inputs.device))
-            network = self._make_network(data, start, RandomState(seeds[0]))
+            stack.enter_context(self._module_runs(seeds[4], rows.inputs.device))
+            network = self._make_network(
+                data, start, RandomState(seeds[0]), module_seed
+            )
             step = self._make_step(RandomState(seeds[2]))
             rows = rows_to_see(rows, batch_size, max_iter, network, targets.loss, step)
             n_rows = sum(rows_per_batch(rows.sizes, batch_size))
@@ -212,7 +216,8 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
                 optimizer.set_state(self._optimizer_state)
 
             def attributes() -> dict[str, Any]:
-                return self._attributes(network.state(), targets)
+                own = {} if self.module is None else {"_module_seed": module_seed}
+                return self._attributes(network.state(), targets) | own
 
             monitor = TrainingMonitor(self, max_iter, *passed, attributes)
             self._in_training = (network, rows, targets.loss)
@@ -259,7 +264,8 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
         encoded = self._encode_domains(X, groups)
         data = self._validate(X, y, None, *encoded, self, reset=False)
         start = self._current_state(data)
-        return self._make_network(data, start, RandomState(0)), data
+        network = self._make_network(data, start, RandomState(0), self._module_seed)
+        return network, data
 
     def _training_gradients(self) -> np.ndarray:
         """Return the gradients of all domains' risks, for a callback during fit.

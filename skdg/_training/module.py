@@ -5,6 +5,7 @@
 It offers what `skdg._training.dense.DenseNetwork` offers; both agree to rounding.
 """
 
+import copy
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +22,18 @@ from skdg._training.state import NetworkState, to_numpy
 
 
 def build_featurizer(module: Callable[[int], Any], n_features: int) -> torch.nn.Module:
-    """Call the user's `module` and check that it returns a torch module."""
+    """Call the user's `module`; return a copy of what it returns.
+
+    A copy, since it may return the same one at every call, such as a network that was
+    trained before: no fit must change what the next one starts from.
+    """
+    if isinstance(module, torch.nn.Module):
+        raise ValueError(
+            f"module must be a callable that takes n_features and returns a "
+            f"torch.nn.Module, not a module itself; got one of type "
+            f"{type(module).__name__}. Wrap it: module=lambda n_features: network, or "
+            f"a function of your own if the estimator is to be pickled."
+        )
     featurizer = module(n_features)
     if not isinstance(featurizer, torch.nn.Module):
         raise ValueError(
@@ -29,7 +41,14 @@ def build_featurizer(module: Callable[[int], Any], n_features: int) -> torch.nn.
             f"torch.nn.Module; module({n_features}) returned an object of type "
             f"{type(featurizer).__name__}."
         )
-    return featurizer
+    try:
+        return copy.deepcopy(featurizer)
+    except RuntimeError as error:
+        raise ValueError(
+            f"module must return a torch.nn.Module that can be copied; "
+            f"copy.deepcopy says: {error} Of weight_norm and spectral_norm take those "
+            f"in torch.nn.utils.parametrizations."
+        ) from error
 
 
 def featurizer_width(featurizer: torch.nn.Module, inputs: Tensor) -> int:
@@ -61,9 +80,10 @@ def check_features(features: object, n_rows: int) -> Tensor:
 class ModuleNetwork:
     """A featurizer and a linear head whose parameters are one flat vector.
 
-    The vector holds the featurizer's parameters in their own order, then weights and
-    offsets of the head. Optimizers change it in place. The featurizer itself keeps
-    only its buffers (such as running means) up to date.
+    The vector holds the featurizer's parameters in their own order, those that require
+    a gradient, then weights and offsets of the head. Optimizers change it in place. The
+    featurizer itself keeps frozen parameters, and only its buffers (such as running
+    means) up to date.
 
     Parameters
     ----------
@@ -99,7 +119,9 @@ class ModuleNetwork:
                 f"module builds another network than the one that was fitted, so its "
                 f"parameters cannot be put back: {error}"
             ) from error
-        named = list(featurizer.named_parameters())
+        named = [
+            pair for pair in featurizer.named_parameters() if pair[1].requires_grad
+        ]
         self._names = [name for name, _ in named]
         self._shapes = [*(p.shape for _, p in named), head.shape, offsets.shape]
         flat = [*(p.detach().flatten() for _, p in named)]
@@ -115,10 +137,15 @@ class ModuleNetwork:
         values = {
             name: to_numpy(v) for name, v in self._featurizer.state_dict().items()
         }
-        values |= {
-            name: to_numpy(tensor)
+        trained = {
+            self._featurizer.get_parameter(name): tensor
             for name, tensor in zip(self._names, tensors, strict=True)
         }
+        # A parameter that several layers share has a name in each.
+        named = self._featurizer.named_parameters(remove_duplicate=False)
+        for name, parameter in named:
+            if parameter in trained:
+                values[name] = to_numpy(trained[parameter])
         return NetworkState([to_numpy(head)], [to_numpy(offsets)], values)
 
     @contextmanager

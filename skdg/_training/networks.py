@@ -45,6 +45,9 @@ class NetworkHolder(NetworkParameters):
         Parameters and buffers of the user's module. Only if `module` is given.
     """
 
+    # What the module was built with, see `_build_featurizer`.
+    _module_seed = 0
+
     # Not every fit sets these.
     _optional_attributes: ClassVar[tuple[str, ...]] = (
         "coef_",
@@ -57,12 +60,11 @@ class NetworkHolder(NetworkParameters):
         data: TrainingData,
         start: NetworkState | None,
         random_state: np.random.RandomState,
+        module_seed: int,
     ) -> Network:
         """Make the network, from `start` or from newly drawn values."""
         inputs = data.rows.inputs
-        featurizer = None
-        if self.module is not None:
-            featurizer = build_featurizer(self.module, inputs.shape[1])
+        featurizer = self._build_featurizer(inputs.shape[1], module_seed, inputs.device)
         if start is None:
             if featurizer is None:
                 start = self._initial_state(data, random_state)
@@ -95,14 +97,20 @@ class NetworkHolder(NetworkParameters):
             )
         return ModuleNetwork(featurizer, state, inputs.dtype, inputs.device)
 
-    def _module_seed(
+    def _build_featurizer(
+        self, n_features: int, seed: int, device: torch.device
+    ) -> torch.nn.Module | None:
+        """Build the user's module, whose constructor may draw what no state holds."""
+        if self.module is None:
+            return None
+        with torch_seed(seed, device):
+            return build_featurizer(self.module, n_features)
+
+    def _module_runs(
         self, seed: int, device: torch.device
     ) -> AbstractContextManager[None]:
         """Keep a user's module away from torch's global generators."""
-        if self.module is None:
-            return nullcontext()
-        drawn = np.random.RandomState(seed).randint(2**31 - 1)
-        return torch_seed(int(drawn), device)
+        return nullcontext() if self.module is None else torch_seed(seed, device)
 
     def _decay(self, network: Network) -> torch.Tensor | None:
         """Return the factor of each parameter in the gradient of the L2 penalty."""
@@ -169,10 +177,10 @@ class NetworkHolder(NetworkParameters):
     ) -> np.ndarray:
         """Return the outputs of a network for checked rows."""
         dtype = resolve_dtype(state.coefs[0].dtype, device)
-        with torch.no_grad(), self._module_seed(0, device):
+        with torch.no_grad(), self._module_runs(0, device):
             network: Network
-            if self.module is not None:
-                featurizer = build_featurizer(self.module, X.shape[1])
+            featurizer = self._build_featurizer(X.shape[1], self._module_seed, device)
+            if featurizer is not None:
                 network = ModuleNetwork(featurizer, state, dtype, device)
             else:
                 network = DenseNetwork.from_state(state, self.activation, dtype, device)

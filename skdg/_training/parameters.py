@@ -31,8 +31,10 @@ class NetworkParameters(DomainEstimator):
     module : callable, default=None
         ``module(n_features)`` returns a `torch.nn.Module` that maps rows of shape
         (n_rows, n_features) to features of shape (n_rows, n_hidden), in place of the
-        hidden layers. A linear layer is put on top of it. To be pickled it must be
-        importable by name.
+        hidden layers. A linear layer is put on top of it. Each fit trains a copy of
+        what is returned, so that this may be a network that was trained before;
+        parameters with ``requires_grad=False`` stay as they are. To be pickled it must
+        be importable by name.
 
     alpha : float, default=0.0001
         Weight of the L2 penalty: half of `alpha` times the sum of squared weights

@@ -121,6 +121,7 @@ def torch_seed(seed: int, device: torch.device) -> Iterator[None]:
 
     A user's module may draw from them, in its constructor or by dropout.
     """
+    seed = int(np.random.RandomState(seed).randint(2**31 - 1))
     cuda = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
         torch.default_generator.manual_seed(seed)
