@@ -64,7 +64,7 @@ class TrainingData(NamedTuple):
 
 
 def order_by_domain(
-    codes: np.ndarray, weight: np.ndarray
+    codes: np.ndarray, weight: np.ndarray, known_places: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
     """Put the rows of each domain together.
 
@@ -80,6 +80,9 @@ def order_by_domain(
     weight : ndarray of shape (n_samples,)
         Weight of each row.
 
+    known_places : ndarray of shape (n_domains,), default=None
+        Positions that the domains had in an earlier call, to have them again.
+
     Returns
     -------
     order : ndarray of shape (n_rows,)
@@ -93,7 +96,7 @@ def order_by_domain(
     """
     kept = np.flatnonzero(weight > 0)
     _, first, inverse = np.unique(codes[kept], return_index=True, return_inverse=True)
-    places = np.argsort(np.argsort(first))
+    places = np.argsort(np.argsort(first)) if known_places is None else known_places
     positions = places[inverse]
     order = kept[np.argsort(positions, kind="stable")]
     return order, places, tuple(np.bincount(positions).tolist())

@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Estimators that train a network: validate, train, keep what training leaves."""
 
-from collections.abc import Mapping
 from contextlib import ExitStack
-from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -167,14 +165,28 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
         targets = self._encode_targets(y, weight, codes, known)
         device = resolve_device(self.device)
         dtype = resolve_dtype(X.dtype, device)
-        order, places, sizes = order_by_domain(codes, targets.weight)
+        present = domains[np.unique(codes[targets.weight > 0])]
+        again = known is self and self._saw_last(present)
+        known_places = self._last_pass().get("places") if again else None
+        order, places, sizes = order_by_domain(codes, targets.weight, known_places)
         inputs, values, weights = (
             torch.as_tensor(array[order], dtype=dtype, device=device)
             for array in (X, targets.values, targets.weight)
         )
         rows = DomainRows(inputs, values, weights, sizes)
-        present = np.unique(codes[order])
-        return TrainingData(rows, targets, domains[present], places)
+        return TrainingData(rows, targets, present, places)
+
+    def _last_pass(self) -> dict[str, Any]:
+        """Return what `partial_fit` goes on from, which other fits do not leave.
+
+        "optimizer": its moments; "memory": what the method remembers; "places": where
+        the rows of each domain stood.
+        """
+        return getattr(self, "_passed", {})
+
+    def _saw_last(self, domains: np.ndarray) -> bool:
+        """Tell whether the last fit saw these domains and no others."""
+        return bool(domains.tolist() == self.domains_.tolist())
 
     def _train(
         self,
@@ -186,16 +198,15 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
     ) -> None:
         """Train a network and set the fitted attributes."""
         rows, targets = data.rows, data.targets
-        seeds = spawn_seeds(self.random_state, 5)
+        first_iter = getattr(self, "n_iter_", 0) if one_pass else 0
+        seeds = spawn_seeds(self.random_state, 5, first_iter)
         # A module is built again as it was built first.
         module_seed = seeds[3] if start is None else self._module_seed
         batch_size = resolve_batch_size(self.batch_size, rows.sizes)
         max_iter = resolve_max_iter(self.max_iter, rows.sizes, batch_size)
-        first_iter = 0
         if one_pass:
             per_batch = rows_per_batch(rows.sizes, batch_size)
             max_iter = max(n // m for n, m in zip(rows.sizes, per_batch, strict=True))
-            first_iter = getattr(self, "n_iter_", 0)
         with ExitStack() as stack:
             stack.enter_context(self._module_runs(seeds[4], rows.inputs.device))
             network = self._make_network(
@@ -212,8 +223,14 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
                 decay=self._decay(network),
                 declining=self.learning_rate == "cosine" and not one_pass,
             )
-            if one_pass and start is not None:
-                optimizer.set_state(self._optimizer_state)
+            earlier = self._last_pass() if one_pass and start is not None else {}
+            optimizer.set_state(earlier.get("optimizer", {}))
+            if earlier and self._saw_last(data.domains):
+                # What a method remembers, it remembers of domains.
+                step.memory.update(
+                    (name, torch.tensor(value).to(network.parameters))
+                    for name, value in earlier["memory"].items()
+                )
 
             def attributes() -> dict[str, Any]:
                 own = {} if self.module is None else {"_module_seed": module_seed}
@@ -235,8 +252,14 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
                 )
             finally:
                 del self._in_training
-            moments = optimizer.get_state() if one_pass else {}
-            self._keep(attributes(), data, history, first_iter, moments)
+            self._keep(attributes(), data, history, first_iter)
+            if one_pass:
+                memory = {name: to_numpy(value) for name, value in step.memory.items()}
+                self._passed = {
+                    "optimizer": optimizer.get_state(),
+                    "memory": memory,
+                    "places": data.places,
+                }
         monitor.fit_ends()
 
     def _keep(
@@ -245,7 +268,6 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
         data: TrainingData,
         history: dict[str, np.ndarray],
         first_iter: int = 0,
-        moments: Mapping[str, np.ndarray] = MappingProxyType({}),
     ) -> None:
         """Set the fitted attributes."""
         for name in self._optional_attributes:
@@ -255,7 +277,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
         self.n_domains_ = len(self.domains_)
         self.history_ = history | {"risk": history["risk"][:, data.places]}
         self.n_iter_ = first_iter + len(history["risk"])
-        self._optimizer_state = dict(moments)
+        self._passed = {}
 
     def _fitted_network(
         self, X: Any, y: Any, groups: Any

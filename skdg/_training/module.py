@@ -119,12 +119,14 @@ class ModuleNetwork:
                 f"module builds another network than the one that was fitted, so its "
                 f"parameters cannot be put back: {error}"
             ) from error
-        named = [
-            pair for pair in featurizer.named_parameters() if pair[1].requires_grad
-        ]
-        self._names = [name for name, _ in named]
-        self._shapes = [*(p.shape for _, p in named), head.shape, offsets.shape]
-        flat = [*(p.detach().flatten() for _, p in named)]
+        trained = {
+            name: parameter.detach()
+            for name, parameter in featurizer.named_parameters()
+            if parameter.requires_grad
+        }
+        self._names = list(trained)
+        self._shapes = [*(p.shape for p in trained.values()), head.shape, offsets.shape]
+        flat = [*(p.flatten() for p in trained.values())]
         flat += [
             torch.tensor(array.ravel(), dtype=dtype, device=device)
             for array in (head, offsets)

@@ -4,6 +4,7 @@
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -62,9 +63,9 @@ class Optimizer:
             self._moved = torch.zeros_like(parameters)
             learning_rate = 1.0
         self._initial_rate = self._rate = learning_rate
-        self._moments: dict[str, Tensor] = {}
+        self.moments: dict[str, Tensor] = {}
         if self._is_adam:
-            self._moments = {
+            self.moments = {
                 # The count is in single precision, as torch keeps it.
                 "step": torch.zeros((), device=parameters.device),
                 "exp_avg": torch.zeros_like(parameters),
@@ -94,7 +95,7 @@ class Optimizer:
     def _step_of_adam(self, gradient: Tensor) -> None:
         # What torch.optim.Adam comes to, without its bookkeeping, which shows in the
         # time of a small network's step.
-        count, mean, square = self._moments.values()
+        count, mean, square = self.moments.values()
         count += 1.0
         torch._fused_adam_(
             *([self._moved], [gradient], [mean], [square], [], [count]),
@@ -119,14 +120,14 @@ class Optimizer:
 
     def restart(self) -> None:
         """Forget all moments, as if no step had been taken."""
-        for value in self._moments.values():
+        for value in self.moments.values():
             value.zero_()
 
     def get_state(self) -> dict[str, np.ndarray]:
         """Return the moments as numpy arrays."""
-        return {name: to_numpy(value) for name, value in self._moments.items()}
+        return {name: to_numpy(value) for name, value in self.moments.items()}
 
-    def set_state(self, state: Mapping[str, np.ndarray]) -> None:
-        """Continue from moments that `get_state` returned, if there are any."""
-        for name in self._moments.keys() & state.keys():
-            self._moments[name].copy_(torch.as_tensor(state[name]))
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Continue from the moments of another optimizer, if there are any."""
+        for name in self.moments.keys() & state.keys():
+            self.moments[name].copy_(torch.as_tensor(state[name]))

@@ -122,6 +122,15 @@ class Step(Protocol):
     ) -> Record:
         """Change the network's parameters once."""
 
+    @property
+    def memory(self) -> dict[str, Tensor]:
+        """What it remembers from one iteration to the next, by name.
+
+        Training that goes on from an earlier one, on the same domains in the same
+        order, puts in here before the first iteration what was found after the last.
+        """
+        return {}
+
     def phase(self, iteration: int) -> Hashable:
         """Return what the operators of an iteration depend on beside the rows."""
         return None

@@ -55,8 +55,11 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         """Train for one pass over the given rows, from where the last call ended.
 
         The optimizer goes on with its moments and the count of iterations, with a
-        constant step size; targets keep the scale of the first call. `domains_` and
-        `history_` are those of the last call.
+        constant step size, and random draws go on, too; targets keep the scale of the
+        first call. What a method remembers of the domains (the weights of GroupDRO, a
+        discriminator, running averages) is kept as long as the domains are the same;
+        with others it begins anew. `domains_` and `history_` are those of the last
+        call.
 
         Parameters
         ----------

@@ -89,15 +89,20 @@ def initial_dense_state(
     return NetworkState(coefs, [np.zeros(n_out) for n_out in layer_sizes[1:]])
 
 
-def spawn_seeds(random_state: Any, n: int) -> list[int]:
+def spawn_seeds(random_state: Any, n: int, n_iter: int = 0) -> list[int]:
     """Return seeds of `n` generators, so that no use of randomness disturbs another.
 
     Seeds, since to make a generator takes long beside a small fit. None draws from the
     operating system and not, as elsewhere in scikit-learn, from numpy's global
-    generator, which a fit leaves as it is.
+    generator, which a fit leaves as it is. After `n_iter` iterations an integer gives
+    other seeds than at first, so that training that goes on does not draw the same
+    again.
     """
     if random_state is None:
         random_state = int(np.random.SeedSequence().generate_state(1)[0])
+    elif isinstance(random_state, Integral) and n_iter:
+        sequence = np.random.SeedSequence([int(random_state), n_iter])
+        random_state = int(sequence.generate_state(1)[0])
     parent = check_random_state(random_state)
     return [parent.randint(2**31 - 1) for _ in range(n)]
 

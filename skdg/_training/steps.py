@@ -66,6 +66,9 @@ class RiskStep(Step):
 
     weigh_from : int, default=0
         The first iteration in which it does so.
+
+    memory : dict of str to Tensor, default=None
+        Where penalties or weights remember values; None if they do not.
     """
 
     def __init__(
@@ -73,11 +76,18 @@ class RiskStep(Step):
         *penalties: Penalty,
         weigh: Callable[[Tensor], Tensor] | None = None,
         weigh_from: int = 0,
+        memory: dict[str, Tensor] | None = None,
     ) -> None:
         self._penalties = [penalty for penalty in penalties if is_any(penalty.weight)]
         self.penalty_names = [penalty.name for penalty in self._penalties]
         self._weigh, self._weigh_from = weigh, weigh_from
         self.needs_moments_alone = all(p.of_moments for p in self._penalties)
+        self._memory = {} if memory is None else memory
+
+    @property
+    def memory(self) -> dict[str, Tensor]:
+        """What its penalties or weights remember."""
+        return self._memory
 
     def phase(self, iteration: int) -> Hashable:
         """Return what the operators of an iteration depend on beside the rows."""

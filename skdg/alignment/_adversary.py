@@ -58,6 +58,12 @@ class AdversarialStep(Step):
         self._by_class = by_class
         self._random_state = random_state
         self._discriminator: DenseNetwork | None = None
+        self._memory: dict[str, Tensor] = {}
+
+    @property
+    def memory(self) -> dict[str, Tensor]:
+        """The discriminator's parameters, and the moments of its Adam."""
+        return self._memory
 
     def phase(self, iteration: int) -> Hashable:
         """Return what the operators of an iteration depend on beside the rows."""
@@ -128,6 +134,10 @@ class AdversarialStep(Step):
         else:
             states = [state] * rows.n_models
             self._discriminator = DenseNetwork.from_states(states, *like)
-        self._optimizer = Optimizer(
-            self._discriminator.parameters, "adam", self._learning_rate
-        )
+        parameters = self._discriminator.parameters
+        self._optimizer = Optimizer(parameters, "adam", self._learning_rate)
+        earlier = self._memory.get("parameters")
+        if earlier is not None and earlier.shape == parameters.shape:
+            parameters.copy_(earlier)
+            self._optimizer.set_state(self._memory)
+        self._memory.update(self._optimizer.moments, parameters=parameters)

@@ -30,18 +30,18 @@ class FishrPenalty:
 
     def __init__(self, ema: Any) -> None:
         self._ema = ema
-        self._past: Tensor | None = None
+        self.memory: dict[str, Tensor] = {}
 
     def __call__(self, batch: DomainBatch) -> Tensor:
         """Return the penalty of a batch, and remember its variances."""
         self._gradients = HeadGradients(batch)
         variances = self._gradients.variances()
         if is_any(self._ema):
-            if self._past is None:
-                self._past = variances.detach().clone()
-            ema = per_model(self._ema, variances)
-            variances = ema * self._past + (1.0 - ema) * variances
-            self._past.copy_(variances.detach())
+            if "past" not in self.memory:
+                self.memory["past"] = variances.detach().clone()
+            past, ema = self.memory["past"], per_model(self._ema, variances)
+            variances = ema * past + (1.0 - ema) * variances
+            past.copy_(variances.detach())
         # The gradient in the mean over domains is 0.
         self._deviations = variances - variances.detach().mean(-2, keepdim=True)
         return self._deviations.square().mean((-2, -1))
@@ -106,7 +106,8 @@ class _Fishr(PenalizedEstimator):
         return RiskStep(
             self._annealed(
                 penalty, 0.0, divided_above=n_variances, derivative=penalty.derivative
-            )
+            ),
+            memory=penalty.memory,
         )
 
 

@@ -31,14 +31,15 @@ class WorstDomainWeights:
 
     def __init__(self, step_size: Any) -> None:
         self._step_size = step_size
-        self._log_weights: Tensor | None = None
+        self.memory: dict[str, Tensor] = {}
 
     def __call__(self, risks: Tensor) -> Tensor:
         """Update the weights by the risks and return them."""
-        if self._log_weights is None:
-            self._log_weights = torch.zeros_like(risks)
-        self._log_weights += per_model(self._step_size, risks) * risks
-        return torch.softmax(self._log_weights, -1)
+        if "log_weights" not in self.memory:
+            self.memory["log_weights"] = torch.zeros_like(risks)
+        log_weights = self.memory["log_weights"]
+        log_weights += per_model(self._step_size, risks) * risks
+        return torch.softmax(log_weights, -1)
 
 
 @estimator
@@ -78,7 +79,8 @@ class _GroupDRO(NetworkEstimator):
     }
 
     def _make_step(self, random_state: np.random.RandomState) -> Step:
-        return RiskStep(weigh=WorstDomainWeights(number(self.step_size)))
+        weights = WorstDomainWeights(number(self.step_size))
+        return RiskStep(weigh=weights, memory=weights.memory)
 
 
 @estimator

@@ -130,9 +130,10 @@ def test_gradient_is_that_of_the_risk_minus_the_cross_entropy(task):
 def test_discriminator_takes_steps_of_adam_on_its_cross_entropy(task):
     step, network, optimizer, rows, loss = start(task)
     # Adam by hand needs the moments of the first step: repeat it from its start.
-    step._discriminator = None
+    step._discriminator, step._memory = None, {}
     step._random_state = np.random.RandomState(0)
     fresh = copy.copy(step)
+    fresh._memory = {}
     first_rows = step._discriminator_rows(network.forward(rows, loss))
     fresh._make_discriminator(first_rows)
     theta = fresh._discriminator.parameters.clone()
