@@ -28,7 +28,7 @@ from skdg._training.drawing import (
     rows_to_see,
     spread_batches,
 )
-from skdg._training.loop import train
+from skdg._training.loop import train, warn_if_useless
 from skdg._training.networks import NetworkHolder
 from skdg._training.optimizer import Optimizer
 from skdg._training.protocols import Network, Step, shared_gradients
@@ -113,6 +113,12 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
             If training diverges.
         MemoryError
             If there is too little memory, with what to change.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the model ends far worse than a constant, as with columns of X that are
+            not standardized.
         """
         with (
             self._unchanged_on_error(),
@@ -238,6 +244,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
 
             monitor = TrainingMonitor(self, max_iter, *passed, attributes)
             self._in_training = (network, rows, targets.loss)
+            judged_on = spread_batches(rows, batch_size)
             try:
                 history = train(
                     network,
@@ -246,14 +253,16 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
                     step,
                     optimizer,
                     max_iter=max_iter,
-                    judged_on=spread_batches(rows, batch_size),
+                    judged_on=judged_on,
                     first_iter=first_iter,
                     iteration_ends=monitor.iteration_ends,
                 )
             finally:
                 del self._in_training
             self._keep(attributes(), data, history, first_iter)
-            if one_pass:
+            if not one_pass:
+                warn_if_useless(self, history["risk"], judged_on, targets.loss)
+            else:
                 memory = {name: to_numpy(value) for name, value in step.memory.items()}
                 self._passed = {
                     "optimizer": optimizer.get_state(),

@@ -2,15 +2,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The one training loop. It knows no method by name."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 
 from skdg._training.losses import Loss
 from skdg._training.optimizer import Optimizer
-from skdg._training.protocols import Network, Record, Step
+from skdg._training.protocols import TOLERATED_GROWTH, Network, Record, Step
 from skdg._training.recorded_step import recorded
 from skdg._training.rows import DomainRows
 from skdg._training.state import to_numpy
@@ -167,6 +169,38 @@ def _grown(
         f": after {n_iter} iterations the mean risk is {ended_at:.3g}; it began at "
         f"{began_at:.3g}, and predicting 0 for every row has {of_zero:.3g}"
     )
+
+
+def warn_if_useless(
+    estimator: Any, risk: np.ndarray, judged_on: Sequence[DomainRows], loss: Loss
+) -> None:
+    """Warn, at the line that called `fit`, of a model far worse than a constant.
+
+    Not every such training has diverged: it may have begun far worse still.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+        What was trained.
+
+    risk : ndarray of shape (n_iter, n_domains)
+        Its history.
+
+    judged_on : sequence of DomainRows
+        Rows that stand for all.
+
+    loss : Loss
+        The loss of a row.
+    """
+    ended_at, of_zero = risk[-1].mean(), float(_risk_of_zero(judged_on, loss))
+    if ended_at > TOLERATED_GROWTH * (of_zero or 1.0):
+        message = (
+            f"{type(estimator).__name__} is worse than a constant: after "
+            f"{len(risk)} iterations its mean risk is {ended_at:.3g}, and a constant "
+            f"prediction has {of_zero:.3g}. "
+        )
+        advice = _ADVICE.format(penalty="")
+        warnings.warn(message + advice, ConvergenceWarning, stacklevel=5)
 
 
 def _mean_risk(
