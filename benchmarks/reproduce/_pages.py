@@ -105,7 +105,8 @@ public estimators. Our numbers in the tables come from the files in
 ``benchmarks/results``. Those in the text are quoted from these, or made by the scripts
 that are named there; published ones are the papers'. At the scale "paper" an experiment
 is as published, unless its page says otherwise; at "quick" it has fewer runs or rows.
-Results are means and standard deviations over runs, which differ in their seeds.
+Results are means and standard deviations over runs, which differ in their seeds. Those
+made with a GPU had the option ``--device cuda``.
 
 .. toctree::
    :maxdepth: 1
