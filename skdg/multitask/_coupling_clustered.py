@@ -58,10 +58,12 @@ class ClusteredCoupling(Coupling):
         side = min(W.shape)
         M = cvxpy.Variable((side, side), PSD=True)
         columns = W if W.shape[0] == side else W.T
-        total = cvxpy.matrix_frac(columns, M + self._eta * np.eye(side))
+        # Of size 1 for any eta: where that is large the solver sees W and M alike.
+        spread = (M + self._eta * np.eye(side)) / (1.0 + self._eta)
+        total = cvxpy.matrix_frac(columns, spread)
         constraints = [cvxpy.trace(M) <= min(self.n_clusters, side)]
         constraints += [np.eye(side) - M >> 0]
-        return self._factor(W.shape[0]) * total, constraints
+        return self.lambda_shared / W.shape[0] * total, constraints
 
     def conjugate(self, S: np.ndarray) -> float:
         """Return the conjugate at S; its largest singular values count more."""

@@ -124,6 +124,23 @@ def test_no_coupling_is_one_model_per_task(coupling, loss):
         np.testing.assert_allclose(tasks_of(model)[t], own, atol=2e-5)
 
 
+@pytest.mark.parametrize("Estimator", BOTH)
+@pytest.mark.parametrize("ratio", [1e8, 1e10, 1e12])
+def test_clustered_reaches_the_limit_of_one_model_per_task(ratio, Estimator):
+    X, y, groups = data(Estimator)
+    # The graph has this limit too, and Newton's method solves it.
+    for shared, task in [(2.0, 2.0 / ratio), (2.0 * ratio, 2.0)]:
+        params = {"lambda_shared": shared, "lambda_task": task}
+        one, other = (
+            Estimator(coupling=coupling, **params).fit(X, y, groups=groups)
+            for coupling in ("clustered", "graph")
+        )
+        for name in ("task_coef_", "task_intercept_"):
+            found, expected = getattr(one, name), getattr(other, name)
+            np.testing.assert_allclose(found, expected, atol=1e-4)
+        assert one.objective_ == pytest.approx(other.objective_, rel=1e-7)
+
+
 def test_weights_near_zero_are_least_squares_per_task():
     X, y, groups = tasks()
     expected = np.stack(
