@@ -98,18 +98,22 @@ class _MultiTaskLinear(DomainEstimator):
         present, order, codes = number_tasks(codes[kept])
         self.domains_, self.n_domains_ = domains[present], len(present)
         self.solver_ = self._choose_solver()
+        # In this unit of the objective a row weighs about 1, so that solvers never see
+        # its scale, which their absolute tolerances would mistake for 0 or infinity.
+        # Neither a few huge weights nor many tiny ones move the mean of the roots far.
+        # A power of two rounds nothing.
+        unit = float(2.0 ** np.round(2 * np.log2(np.sqrt(weight[kept]).mean())))
+        weight = weight[kept] / unit
         problem = TaskProblem(
             with_ones(X[kept]) if self.fit_intercept else X[kept],
             codes,
             len(present),
-            float(self.lambda_shared),
-            float(self.lambda_task),
+            float(self.lambda_shared) / unit,
+            float(self.lambda_task) / unit,
             bool(self.fit_intercept),
         )
         solve = self._make_solve(problem, order)
-        solutions = [
-            solve(self._row_loss(values[kept], weight[kept])) for values in targets
-        ]
+        solutions = [solve(self._row_loss(values[kept], weight)) for values in targets]
         n_features = self.n_features_in_
         blocks = [problem.blocks(solution.theta) for solution in solutions]
         tasks = np.stack([own[np.argsort(order)] for own, _ in blocks], axis=1)
@@ -119,8 +123,10 @@ class _MultiTaskLinear(DomainEstimator):
         # The column of ones, or none, whose sum is 0.
         self.intercept_ = shared[:, n_features:].sum(axis=1)
         self.task_intercept_ = tasks[:, :, n_features:].sum(axis=2)
-        self.objective_, self.dual_gap_, self.solver_ = figures(solutions, self.solver_)
-        self._after_fit(solutions, kept, weight[kept])
+        self.objective_, self.dual_gap_, self.solver_ = figures(
+            solutions, self.solver_, unit
+        )
+        self._after_fit(solutions, kept, weight)
 
     def _after_fit(
         self, solutions: list[Solution], kept: np.ndarray, weight: np.ndarray

@@ -47,8 +47,8 @@ class _LinearTaskClassifier(TaskClassifierMixin, _MultiTaskLinear):
         than two.
 
     dual_gap_ : float or ndarray of shape (n_classes,)
-        How far the objective can be from the optimum, relative to it (or to 1 if that
-        is larger); certified by feasible dual values.
+        How far the objective can be from the optimum, relative to it (or to the weight
+        of a typical row if that is larger); certified by feasible dual values.
     """
 
     class_weight: dict | str | None = None

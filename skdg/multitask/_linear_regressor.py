@@ -35,8 +35,8 @@ class _LinearTaskRegressor(TaskRegressorMixin, _MultiTaskLinear):
         The objective at the solution, by its definition.
 
     dual_gap_ : float
-        How far the objective can be from the optimum, relative to it (or to 1 if that
-        is larger); certified by feasible dual values.
+        How far the objective can be from the optimum, relative to it (or to the weight
+        of a typical row if that is larger); certified by feasible dual values.
     """
 
     @_fit_context(prefer_skip_nested_validation=True)

@@ -76,11 +76,7 @@ def solve_quadratic_program(
         else loss.weight @ excess
     )
     penalty = cvxpy.quad_form(theta, problem.penalty_matrix, assume_PSD=True)
-    # Solvers take an objective of huge numbers for one without a bound, and one of tiny
-    # ones for solved. In between it stays as it is, and is solved to more digits.
-    largest = loss.weight.max()
-    unit = 1.0 if 1e-3 <= largest <= 1e3 else largest
-    program = cvxpy.Problem(cvxpy.Minimize((penalty + cost) / unit), constraints)
+    program = cvxpy.Problem(cvxpy.Minimize(penalty + cost), constraints)
     tight = _DEFAULT_OPTIONS if solver == DEFAULT_SOLVER else {}
     taken_over = None
     try:
@@ -94,7 +90,6 @@ def solve_quadratic_program(
     beta = np.asarray(constraints[0].dual_value)
     if loss.epsilon is not None:
         beta = beta - constraints[1].dual_value
-    beta = unit * beta
     if loss.epsilon is None:
         beta = loss.targets * beta
     beta = loss.make_feasible(beta, balanced=problem.has_offset)

@@ -14,7 +14,7 @@ GAP_TO_WARN_OF = 1e-6
 
 @dataclass(frozen=True)
 class Solution:
-    """A solved problem.
+    """A solved problem, in the unit in which a typical row weighs about 1.
 
     Parameters
     ----------
@@ -42,7 +42,9 @@ class Solution:
     solver: str | None = None
 
 
-def figures(solutions: Sequence[Solution], chosen: str) -> tuple[Any, Any, str]:
+def figures(
+    solutions: Sequence[Solution], chosen: str, unit: float
+) -> tuple[Any, Any, str]:
     """Return objectives, gaps and the names of the solvers, of one problem or more.
 
     Parameters
@@ -53,6 +55,9 @@ def figures(solutions: Sequence[Solution], chosen: str) -> tuple[Any, Any, str]:
     chosen : str
         The solver that was chosen.
 
+    unit : float
+        The unit of the solutions' objectives.
+
     Returns
     -------
     objective, gap : float or ndarray of shape (n_problems,)
@@ -61,7 +66,7 @@ def figures(solutions: Sequence[Solution], chosen: str) -> tuple[Any, Any, str]:
     solver : str
         The solvers that found the solutions, separated by commas.
     """
-    numbers = np.array([[each.objective, each.gap] for each in solutions]).T
+    numbers = np.array([[unit * each.objective, each.gap] for each in solutions]).T
     objective, gap = numbers if len(solutions) > 1 else numbers[:, 0].tolist()
     names = dict.fromkeys(each.solver or chosen for each in solutions)
     return objective, gap, ", ".join(names)
