@@ -12,6 +12,7 @@ import numpy as np
 DEFAULT_SOLVER = "PIQP"
 # Slower, but it solves some badly scaled problems that the default gives up.
 _SECOND_SOLVER = "CLARABEL"
+_PENALTIES = "Penalties should be far below 1e12 times the weights of rows."
 
 
 def solver_name(solver: str) -> str:
@@ -42,7 +43,7 @@ def run_program(program: Any, solver: str, options: dict[str, Any]) -> None:
     except cvxpy.SolverError as error:
         raise RuntimeError(
             f"{solver} failed on the multi-task problem and left no solution: {error} "
-            f"Standardize X, if its columns are of very different sizes."
+            f"Standardize X, if its columns are of very different sizes. {_PENALTIES}"
         ) from error
     if program.status not in (
         cvxpy.OPTIMAL,
@@ -51,7 +52,8 @@ def run_program(program: Any, solver: str, options: dict[str, Any]) -> None:
     ):
         raise RuntimeError(
             f"{solver} ended with status {program.status!r} on the multi-task problem, "
-            f"which always has a solution. Standardize X, or try another solver."
+            f"which always has a solution. Standardize X, or try another solver. "
+            f"{_PENALTIES}"
         )
     if not all(np.isfinite(each.value).all() for each in program.variables()):
         raise RuntimeError(

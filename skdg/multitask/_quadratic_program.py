@@ -4,6 +4,8 @@
 
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import cvxpy
@@ -11,6 +13,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
+from skdg.multitask._convex import solve_convex
+from skdg.multitask._coupling_quadratic import MeanCoupling
 from skdg.multitask._problem import TaskProblem
 from skdg.multitask._program import DEFAULT_SOLVER, run_program
 from skdg.multitask._row_loss import RowLoss
@@ -50,7 +54,7 @@ def solve_quadratic_program(
         Options of the solver.
 
     second : str, default=None
-        The solver that takes over if the first one fails.
+        The solver that takes over if the first one fails or stops short.
 
     Returns
     -------
@@ -97,6 +101,18 @@ def solve_quadratic_program(
     bound = loss.dual_value(beta) - problem.conjugate_penalty(beta)
     gap = max(0.0, value - bound) / max(1.0, abs(value))
     if not gap <= GAP_TO_WARN_OF:
+        if second is not None:
+            # Where penalties are huge, w_0 and the w_t are the same but for rounding,
+            # and a program that knows their differences is slower and more exact. It
+            # takes over if it has no reason to warn.
+            shared, task = problem.lambda_shared, problem.lambda_task
+            coupling, shrinkage = MeanCoupling(shared, task), task / (shared + task)
+            with suppress(RuntimeError, ConvergenceWarning), warnings.catch_warnings():
+                warnings.simplefilter("error", ConvergenceWarning)
+                found_by_second = solve_convex(
+                    problem, loss, coupling, second, None, shrinkage
+                )
+                return replace(found_by_second, solver=second)
         warnings.warn(
             gap_message(taken_over or solver, program.status, gap),
             ConvergenceWarning,

@@ -39,8 +39,8 @@ class _MultiTaskLinearSVM(_MultiTaskLinear):
     solver : str, default="auto"
         The solver of the quadratic program: any that cvxpy knows by name, such as
         "PIQP", "CLARABEL" or "OSQP". "auto" is PIQP, the fastest on such problems, with
-        tolerances near rounding. Where it finds no solution, and there are no
-        `solver_options`, CLARABEL takes its place, and `solver_` says so.
+        tolerances near rounding. Where it finds no solution, or stops short of it, and
+        there are no `solver_options`, CLARABEL takes its place, and `solver_` says so.
 
     Attributes
     ----------

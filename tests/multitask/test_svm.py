@@ -329,7 +329,9 @@ def test_solver_that_fails_is_an_error_with_its_words(monkeypatch):
         raise cvxpy.SolverError("the matrix went away")
 
     monkeypatch.setattr(cvxpy.Problem, "solve", fail)
-    with pytest.raises(RuntimeError, match=r"CLARABEL failed.*the matrix went away"):
+    with pytest.raises(
+        RuntimeError, match=r"CLARABEL failed.*the matrix went away.*Penalties"
+    ):
         MultiTaskLinearSVC().fit(X, y, groups=groups)
 
 

@@ -4,6 +4,7 @@
 
 import functools
 
+import cvxpy
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
@@ -128,3 +129,55 @@ def test_one_huge_weight_does_not_set_the_unit(case):
     )
     # The row is met already, and costs no more if it weighs more.
     assert_same(model, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 169])  # with 169 PIQP goes far astray
+@pytest.mark.parametrize("Estimator", [MultiTaskLinearSVC, MultiTaskLinearSVR])
+def test_weights_that_are_tiny_beside_penalties_leave_one_offset(Estimator, seed):
+    rng = np.random.RandomState(seed)
+    X, groups = rng.normal(size=(5, 3)), rng.randint(3, size=5)
+    weight = 1e-12 * rng.uniform(0.5, 2.0, size=5)
+    y = rng.normal(size=5)
+    if Estimator is MultiTaskLinearSVC:
+        y = np.where(y > np.median(y), 1.0, -1.0)
+        costs, corners = lambda b: np.maximum(0, 1 - y * b), y
+    else:
+        costs, corners = lambda b: np.maximum(0, np.abs(y - b) - 0.1), y + 0.1
+        corners = np.append(corners, y - 0.1)
+    model = Estimator().fit(X, y, groups=groups, sample_weight=weight)
+    # The objective in b alone is linear between corners.
+    optimum = min(weight @ costs(b) for b in corners)
+    assert model.objective_ == pytest.approx(optimum, rel=1e-5)
+    assert model.dual_gap_ < 1e-6
+
+
+@pytest.mark.parametrize("case", range(len(CASES) - 4, len(CASES)))
+def test_second_solver_takes_over_where_the_first_stops_short(case, monkeypatch):
+    expected = fitted(case, 1.0)
+    Estimator, params = CASES[case]
+    X, y, groups, weight = data(Estimator)
+    solve = cvxpy.Problem.solve
+
+    def stop_short(self, *args, solver, **kwargs):
+        limit = {"max_iter": 3} if solver == "PIQP" else {}
+        return solve(self, *args, solver=solver, **kwargs, **limit)
+
+    monkeypatch.setattr(cvxpy.Problem, "solve", stop_short)
+    params = {"lambda_shared": 0.7, "lambda_task": 0.5, **params}
+    model = Estimator(**params).fit(X, y, groups=groups, sample_weight=weight)
+    assert (model.solver_, expected.solver_) == ("CLARABEL", "PIQP")
+    assert_same(model, expected)
+    # Whoever chose the solver learns how far it came.
+    with pytest.warns(ConvergenceWarning, match="PIQP stopped short"):
+        model.set_params(solver="PIQP").fit(X, y, groups=groups, sample_weight=weight)
+
+
+def test_a_failed_solver_says_what_penalties_are_too_much(monkeypatch):
+    X, y, groups, _ = data(MultiTaskLinearSVC)
+    # What CLARABEL says of some penalties of 1e12.
+    monkeypatch.setattr(cvxpy.Problem, "status", property(lambda self: "infeasible"))
+    for case in (0, len(CASES) - 3):
+        Estimator, params = CASES[case]
+        model = Estimator(solver="CLARABEL", **params)
+        with pytest.raises(RuntimeError, match=r"'infeasible'.*far below 1e12 times"):
+            model.fit(X, y, groups=groups)
