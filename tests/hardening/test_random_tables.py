@@ -242,6 +242,7 @@ CAUSES = [
 ]
 WARNINGS = [
     ("so it treats all rows as one domain", lambda f: f.n_domains == 1),
+    ("is worse than a constant.* standardize X", large),
     ("stopped short of the optimum", hard_to_solve),
     # Learners of scikit-learn within an estimator.
     ("lbfgs failed.* scale the data", large),
