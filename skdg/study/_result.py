@@ -10,7 +10,14 @@ import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from skdg.study._frame import frame_of_fits
-from skdg.study._statistics import holm, mean_ranks, paired_test, standard_error
+from skdg.study._statistics import (
+    holm,
+    mean_ranks,
+    paired_test,
+    rounded,
+    standard_error,
+    typical_size,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,6 +154,7 @@ class StudyResult:
             means = chosen.pivot_table(
                 "unseen", "estimator", "_domain", aggfunc="mean", dropna=False
             ).reindex(index=self._estimators, columns=range(len(self._domains)))
+            size = typical_size(means)
             ranks = mean_ranks(means.to_numpy(dtype=float))
             table: dict[str, dict[str, Any]] = {}
             for name, rank in zip(self._estimators, ranks, strict=True):
@@ -175,8 +183,9 @@ class StudyResult:
                 others = [name for name in self._estimators if name != reference]
                 for name in others:
                     both = (means.loc[name] - means.loc[reference]).dropna()
+                    both = pd.Series(rounded(both, size))
                     table[name]["gain"] = both.mean()
-                    table[name]["p"] = paired_test(both.to_numpy(dtype=float), test)
+                    table[name]["p"] = paired_test(both, test, size=size)
                 corrected = holm([table[name]["p"] for name in others])
                 for name, value in zip(others, corrected, strict=True):
                     table[name]["p_holm"] = value

@@ -8,12 +8,66 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata, ttest_1samp, wilcoxon
 
+# A claim may be false in this share of studies in which there is nothing to find.
+LEVEL = 0.05
+
+# What differs by less than this share of the scores, some 12 digits, does not differ:
+# the last digits of a mean depend on the order of its terms.
+_RESOLUTION = 2.0**-40
+
+
+def typical_size(scores: Any) -> float:
+    """Return the median size of the scores that are not 0; 1 if there are none.
+
+    The largest of them would do where all are sound. A single model whose errors have
+    no bound would then hide all differences between the others.
+
+    Parameters
+    ----------
+    scores : array-like
+        The scores, with nan where there is none.
+
+    Returns
+    -------
+    float
+        Their size.
+    """
+    sizes = np.abs(np.asarray(scores, dtype=float))
+    sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
+    return float(np.median(sizes)) if sizes.size else 1.0
+
+
+def rounded(values: Any, size: float) -> np.ndarray:
+    """Round scores, or their differences, to the digits that mean something.
+
+    Parameters
+    ----------
+    values : array-like
+        What to round; nan stays.
+
+    size : float
+        The size of the scores.
+
+    Returns
+    -------
+    ndarray
+        Multiples of a power of 2, so that sums of them are exact, and so that fractions
+        such as a half or an eighth lie on the grid and not between two of its points.
+    """
+    values = np.asarray(values, dtype=float)
+    step = np.exp2(np.ceil(np.log2(size))) * _RESOLUTION
+    # A number so large that its own digits are farther apart stays as it is.
+    step = np.maximum(step, np.spacing(np.abs(values)))
+    return np.rint(values / step) * step
+
 
 def standard_error(values: Any) -> float:
     """Return the standard error of a mean; nan for fewer than two values."""
     values = np.asarray(values, dtype=float)
     if len(values) < 2:
         return float("nan")
+    if not rounded(values - values[0], typical_size(values)).any():
+        return 0.0
     return float(np.std(values, ddof=1) / np.sqrt(len(values)))
 
 
@@ -30,19 +84,25 @@ def mean_ranks(scores: np.ndarray) -> np.ndarray:
     ndarray of shape (n_estimators,)
         The mean ranks, ties shared.
     """
+    scores = rounded(scores, typical_size(scores))
     return rankdata(-np.nan_to_num(scores, nan=-np.inf), axis=0).mean(1)
 
 
-def paired_test(differences: np.ndarray, test: str) -> float:
+def paired_test(differences: Any, test: str, *, size: float = 1.0) -> float:
     """Test whether differences are centered on 0.
 
     Parameters
     ----------
-    differences : ndarray of shape (n_domains,)
+    differences : array-like of shape (n_domains,)
         Differences of scores.
 
     test : {"wilcoxon", "t"}
         The signed-rank test, in which differences of 0 do not count, or Student's.
+        Where all differences are the same, there is no spread to compare them with, and
+        Student's gives way to the sign test.
+
+    size : float, default=1.0
+        The size of the scores, which says what is a difference of rounding alone.
 
     Returns
     -------
@@ -50,15 +110,32 @@ def paired_test(differences: np.ndarray, test: str) -> float:
         The two-sided p-value: 1 if there is no difference on any domain, and nan if
         there are fewer than two domains.
     """
+    differences = rounded(differences, size)
     if len(differences) < 2:
         return float("nan")
     if not differences.any():
         return 1.0
     if test == "wilcoxon":
         return float(wilcoxon(differences[differences != 0]).pvalue)
-    if np.ptp(differences) == 0:  # without a spread the statistic is infinite
-        return 0.0
+    if np.ptp(differences) == 0:
+        return smallest_rank_p(len(differences))
     return float(ttest_1samp(differences, 0.0).pvalue)
+
+
+def smallest_rank_p(n_domains: int) -> float:
+    """Return the p-value of the signed-rank and the sign test if all signs agree.
+
+    Parameters
+    ----------
+    n_domains : int
+        Number of domains.
+
+    Returns
+    -------
+    float
+        The share of the two outcomes among all: these tests give nothing smaller.
+    """
+    return 2.0 * 0.5**n_domains
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -6,14 +6,19 @@ import math
 from collections.abc import Hashable, Sequence
 
 import numpy as np
-from scipy.stats import t
 
 from skdg.study._compare import Outcome
 from skdg.study._measures import Measure
 from skdg.study._methods import BOOSTING, ERM
+from skdg.study._statistics import (
+    LEVEL,
+    paired_test,
+    rounded,
+    standard_error,
+    typical_size,
+)
 
 _SPOKEN = {BOOSTING: "gradient boosting"}
-_LEVEL = 0.05
 
 
 def verdict(
@@ -22,9 +27,10 @@ def verdict(
     """Say whether a method did better than ERM and gradient boosting on unseen domains.
 
     The domains are what was sampled, so a difference is judged by how it varies from
-    domain to domain: it counts if it is larger than its standard error over domains
-    times the quantile of the t distribution that keeps the chance of a false claim at 5
-    percent, all methods taken together.
+    domain to domain, by Student's paired test over domains. Its p-value, times the
+    number of methods, has to be below 5 percent, which keeps the chance of a false
+    claim at that, all methods taken together. Gains that are the same on all domains
+    have no spread to be judged by, and count by the sign test.
 
     Parameters
     ----------
@@ -55,19 +61,16 @@ def verdict(
 
     sign = 1 if measure.greater_is_better else -1
     best = max(methods, key=lambda name: sign * np.mean(list(complete[name].values())))
-    critical = t.ppf(1 - _LEVEL / 2 / len(methods), len(domains) - 1)
+    size = typical_size([[own[d] for d in domains] for own in complete.values()])
     gains, convincing = [], []
     for rival in rivals:
-        gain = [sign * (complete[best][d] - complete[rival][d]) for d in domains]
+        differences = [sign * (complete[best][d] - complete[rival][d]) for d in domains]
+        gain = rounded(differences, size)
         mean = float(np.mean(gain))
-        error = float(np.std(gain, ddof=1) / np.sqrt(len(gain)))
-        gains.append((mean, error, _SPOKEN.get(rival, rival)))
-        convincing.append(mean > critical * error)
-    what = " and ".join(
-        f"{'better' if mean >= 0 else 'worse'} than {rival} by "
-        f"{_with_error(abs(mean), error)}"
-        for mean, error, rival in gains
-    )
+        gains.append((mean, standard_error(gain), _SPOKEN.get(rival, rival)))
+        p = paired_test(gain, "t", size=size)
+        convincing.append(mean > 0 and p * len(methods) < LEVEL)
+    what = " and ".join(_comparison(*gain) for gain in gains)
     names = " and ".join(rival for _, _, rival in gains)
     sample = f"mean over {len(domains)} domains ± its standard error"
     best_of = (
@@ -84,8 +87,22 @@ def verdict(
     return f"No method beat {both}{names}: {facts}."
 
 
+def _comparison(gain: float, error: float, rival: str) -> str:
+    if gain == 0 == error:
+        return f"the same as {rival}"
+    how = "better" if gain >= 0 else "worse"
+    return f"{how} than {rival} by {_with_error(abs(gain), error)}"
+
+
 def _with_error(value: float, error: float) -> str:
-    """Write a value with as many decimals as its standard error gives a meaning to."""
-    size = math.floor(math.log10(error)) if error > 0 else -2
-    decimals = max(0, 1 - size)
+    """Write a value with as many decimals as its standard error gives a meaning to.
+
+    That is two digits of the error, but no more than six of the larger of the two, and
+    three of a value that has no error.
+    """
+    largest = math.floor(math.log10(max(value, error)))
+    decimals = 2 - largest
+    if error > 0:
+        decimals = min(1 - math.floor(math.log10(error)), 5 - largest)
+    decimals = max(0, decimals)
     return f"{value:.{decimals}f} ± {error:.{decimals}f}"

@@ -1,6 +1,7 @@
 # Authors: The skdg developers
 # SPDX-License-Identifier: BSD-3-Clause
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ from skdg.study._statistics import holm, mean_ranks, paired_test, standard_error
 
 
 def signed_rank_by_enumeration(differences):
-    """Two-sided p of the signed-rank statistic over all signs; no ties."""
-    ranks = np.argsort(np.argsort(np.abs(differences))) + 1
-    observed = ranks[differences > 0].sum()
+    """Two-sided p of the signed-rank statistic over all signs, ties shared."""
+    sizes = [abs(d) for d in differences]
+    # Twice the mean rank of those of one size: a whole number.
+    ranks = [sum((s < own) * 2 + (s == own) for s in sizes) + 1 for own in sizes]
+    observed = sum(r for r, d in zip(ranks, differences, strict=True) if d > 0)
     all_sums = [
         sum(r for r, sign in zip(ranks, signs, strict=True) if sign)
         for signs in itertools.product([0, 1], repeat=len(ranks))
@@ -44,7 +47,53 @@ def test_student_by_the_formula():
     statistic = d.mean() / (d.std(ddof=1) / 2)
     p = 2 * student.sf(abs(statistic), 3)
     assert paired_test(d, "t") == pytest.approx(p, rel=1e-12)
-    assert paired_test(np.array([0.25, 0.25]), "t") == 0.0
+
+
+@pytest.mark.parametrize("n", [2, 3, 6])
+@pytest.mark.parametrize("noise", [0.0, 2.0**-53])
+def test_without_a_spread_student_is_the_sign_test(n, noise):
+    same = np.full(n, 0.05)
+    same[0] += noise
+    # All signs agree: two outcomes of 2^n.
+    assert paired_test(same, "t") == pytest.approx(2 / 2**n, rel=1e-15)
+    assert paired_test(-same, "t") == pytest.approx(2 / 2**n, rel=1e-15)
+
+
+@pytest.mark.parametrize("size", [1e-9, 1.0, 1e9])
+def test_the_order_of_a_sum_is_no_difference(size):
+    one = size * np.mean([[0.1, 0.2, 0.3]] * 6, axis=1)
+    other = size * np.mean([[0.3, 0.2, 0.1]] * 6, axis=1)
+    assert (one != other).all()
+    for test in ("wilcoxon", "t"):
+        assert paired_test(one - other, test, size=size) == 1.0
+    np.testing.assert_array_equal(mean_ranks(np.array([one, other])), [1.5, 1.5])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rounding_hides_no_tie_of_differences(seed):
+    # Scores are fractions of 20 rows, so many differences are the same.
+    rng = np.random.default_rng(seed)
+    ones, others = rng.integers(8, 20, size=(2, 9)).tolist()
+    exact = [Fraction(a - b, 20) for a, b in zip(ones, others, strict=True)]
+    p = signed_rank_by_enumeration([d for d in exact if d])
+    floats = np.divide(ones, 20) - np.divide(others, 20)
+    assert len(set(np.abs(floats))) > len({abs(d) for d in exact})
+    assert paired_test(floats, "wilcoxon") == pytest.approx(p, rel=1e-12)
+
+
+def test_ties_by_hand():
+    d = [0.3 - 0.2, 0.4 - 0.3, 0.5 - 0.4, 0.6 - 0.5, 0.7 - 0.6, 0.8 - 0.7, -0.1]
+    # Of 2^7 outcomes 8 have one sign or none against the others, on either side.
+    assert paired_test(d, "wilcoxon") == pytest.approx(2 * 8 / 2**7, rel=1e-12)
+
+
+def test_small_differences_that_are_real_count():
+    a = np.array([[0.5, 0.6, 0.7], [0.5, 0.6, 0.7]])
+    a[1] += 1e-11
+    np.testing.assert_array_equal(mean_ranks(a), [2.0, 1.0])
+    # One model without bounds hides nothing of what is between the others.
+    wild = np.vstack([a, [[-1e30, -1e20, 0.1]]])
+    np.testing.assert_array_equal(mean_ranks(wild), [2.0, 1.0, 3.0])
 
 
 def test_too_few_domains_have_no_test():
@@ -55,6 +104,8 @@ def test_too_few_domains_have_no_test():
 def test_standard_error_by_hand():
     # Deviations -1, 0, 1: variance 1, over 3 values.
     assert standard_error([1.0, 2.0, 3.0]) == pytest.approx(1 / np.sqrt(3), rel=1e-15)
+    # numpy finds a spread of 5.6e-17 here.
+    assert standard_error([0.3, 0.3, 0.3]) == 0.0
 
 
 def test_holm_by_hand():

@@ -105,3 +105,21 @@ def test_selection_does_not_look_at_the_unseen_score():
     frame = result.frame()
     assert frame.loc[frame["selected"], "candidate"].tolist() == [1, 1]
     assert result.summary().loc[("training-domain", "one"), "n_domains"] == 0
+
+
+def test_the_order_of_seeds_is_no_difference():
+    seeds = {"ERM": [0.1, 0.2, 0.3], "same": [0.3, 0.2, 0.1], "better": [0.2, 0.3, 0.4]}
+    rows = {
+        Fit(name, (d,), s, 0): row(0.5, [score])
+        for name, scores in seeds.items()
+        for d in range(6)
+        for s, score in enumerate(scores)
+    }
+    result = StudyResult(rows, np.arange(6), list(seeds), ["oracle"], "accuracy")
+    for test in ("wilcoxon", "t"):
+        summary = result.summary(test=test).loc["oracle"]
+        assert summary["rank"].to_dict() == {"ERM": 2.5, "same": 2.5, "better": 1.0}
+        assert (summary["se_domains"] == 0).all()
+        assert summary.loc["same", ["gain", "p"]].tolist() == [0.0, 1.0]
+        # All six are the same, so that Student has nothing to go by.
+        assert summary.loc["better", "p"] == pytest.approx(2 / 2**6, rel=1e-12)

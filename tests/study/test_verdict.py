@@ -6,7 +6,7 @@ from scipy import stats
 
 from skdg.study._compare import Outcome
 from skdg.study._measures import MEASURES
-from skdg.study._verdict import verdict
+from skdg.study._verdict import _with_error, verdict
 
 RMSE = MEASURES["regression"]["rmse"]
 ACCURACY = MEASURES["classification"]["accuracy"]
@@ -98,3 +98,41 @@ def test_nothing_to_compare(scores):
 def test_one_rival():
     sentence = say(ERM=[1.0, 2.0], IRM=[1.5, 2.5])
     assert sentence.startswith("No method beat ERM: IRM on unseen domains is worse")
+
+
+EQUAL = [0.7, 0.75, 0.8, 0.65, 0.5, 0.55]
+
+
+@pytest.mark.parametrize(
+    ("n_domains", "others", "claim"),
+    # All signs agree in 2 of 2^n outcomes: 0.5, 0.0625 and, for one method and for two
+    # of them together, 0.03125 and 0.0625.
+    [(2, {}, False), (5, {}, False), (6, {}, True), (6, {"Fish": EQUAL}, False)],
+)
+def test_gains_without_a_spread_count_by_their_signs(n_domains, others, claim):
+    erm = EQUAL[:n_domains]
+    better = [score + 0.05 for score in erm]
+    sentence = say(measure=ACCURACY, ERM=erm, IRM=better, **others)
+    assert "is better than ERM by 0.0500 ± 0.0000 in accuracy" in sentence
+    assert ("more than chance explains" in sentence) == claim
+    assert ("to tell from chance" in sentence) != claim
+
+
+def test_the_order_of_a_sum_is_no_gain():
+    sentence = say(measure=ACCURACY, ERM=[0.1 + 0.2, 0.6], IRM=[0.3, 0.1 + 0.2 + 0.3])
+    assert sentence.startswith("No method beat ERM: IRM on unseen domains is the same")
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (0.05, 1e-9, "0.0500000 ± 0.0000000"),
+        (0.0123, 0.0041, "0.0123 ± 0.0041"),
+        (1.5e-7, 2e-8, "0.000000150 ± 0.000000020"),
+        (0.0, 0.012, "0.000 ± 0.012"),
+        (1234.5, 0.0, "1234 ± 0"),
+        (26818.2, 310.0, "26818 ± 310"),
+    ],
+)
+def test_no_more_decimals_than_mean_something(value, error, text):
+    assert _with_error(value, error) == text
