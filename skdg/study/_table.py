@@ -4,16 +4,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from skdg.study._columns import clean_features, clean_target, counts_rows
 from skdg.study._errors import StudyError, unknown_name
+from skdg.study._target import as_target
 
-# Whole numbers with at most this many values are taken for classes.
-_MAX_WHOLE_CLASSES = 10
 # A domain needs this many rows: a fifth of them is held out for the in-domain score.
 MIN_ROWS = 20
 
@@ -155,7 +153,7 @@ def prepare_table(
     )
     rows, domains = rows[chosen], domains[chosen]
 
-    y, found_task = _as_target(target_column.iloc[rows], task, notices)
+    y, found_task = as_target(target_column.iloc[rows], task, notices)
     features, kinds = clean_features(
         frame.drop(columns=[target, domain]).iloc[rows], notices
     )
@@ -260,41 +258,3 @@ def _choose_rows(
             f"(--max-rows changes this)."
         )
     return np.sort(np.concatenate(chosen))
-
-
-def _as_target(
-    column: pd.Series, task: str | None, notices: list[str]
-) -> tuple[np.ndarray, str]:
-    """Return the targets, and what they ask for."""
-    name = column.name
-    values: Any = np.asarray(column)
-    numeric = values.dtype.kind == "f"
-    distinct = len(np.unique(values))
-    if distinct == 1:
-        raise StudyError(
-            f"target {name!r} is {values[0]} in all rows, so there is nothing to learn."
-        )
-    if task is None:
-        whole = numeric and bool(np.all(values == np.floor(values)))
-        few = whole and distinct <= _MAX_WHOLE_CLASSES
-        task = "regression" if numeric and not few else "classification"
-        if few and distinct > 2:
-            notices.append(
-                f"{name} holds {distinct} whole numbers, taken for classes; "
-                f"--task regression treats them as numbers."
-            )
-    if task == "regression":
-        if not numeric:
-            raise StudyError(
-                f"target {name!r} holds text such as {values[0]!r}, so it cannot be "
-                f"used for regression."
-            )
-        return values, task
-    if distinct > max(_MAX_WHOLE_CLASSES, len(values) // 10):
-        raise StudyError(
-            f"target {name!r} has {distinct} different values in {len(values)} rows, "
-            f"too many for classes."
-        )
-    if numeric:
-        values = [f"{value:g}" for value in values]
-    return np.array([str(value) for value in values]), task

@@ -93,6 +93,8 @@ class TestTask:
             ([0, 1], "classification", ["0", "1"]),
             ([0.0, 1.0], "classification", ["0", "1"]),
             (["0", "1"], "classification", ["0", "1"]),
+            ([1000001, 1000002], "classification", ["1000001", "1000002"]),
+            ([-1e15, 2.0**52], "classification", [str(-(10**15)), str(2**52)]),
             ([1, 2, 3], "classification", ["1", "2", "3"]),
             ([0.5, 1.0], "regression", None),
             (list(range(11)), "regression", None),
@@ -121,6 +123,14 @@ class TestTask:
         assert prepare(mixed, target="count").task == "regression"
         table = prepare(mixed, target="count", task="classification")
         assert len(set(table.target)) == 12
+
+    def test_numbers_that_differ_are_different_classes(self, mixed):
+        mixed["dose"] = np.resize([0.1, 0.1 + 2e-16, 1.5, 1e-7, 3.0], 160)
+        table = prepare(mixed, target="dose", task="classification")
+        # Python writes what is needed to read the same number again.
+        expected = ["0.1", "0.1000000000000002", "1.5", "1e-07", "3"]
+        assert table.target[:5].tolist() == expected
+        np.testing.assert_array_equal(table.target.astype(float), mixed["dose"])
 
 
 class TestRows:
