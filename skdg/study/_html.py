@@ -48,7 +48,7 @@ def page(
     frame: "pd.DataFrame",
     summary: "pd.DataFrame",
     scoring: str,
-    reference: str,
+    comparison: tuple[str, str],
     description: Mapping[str, str],
 ) -> str:
     """Return the page.
@@ -64,8 +64,8 @@ def page(
     scoring : str
         Name of the score.
 
-    reference : str
-        The estimator that the others were tested against.
+    comparison : tuple of str
+        The estimator that the others were tested against, and the test.
 
     description : mapping of str to str
         What to say of the study at the top: labels and texts.
@@ -76,6 +76,7 @@ def page(
         The page. All that comes from the user's table is escaped.
     """
     label, sign = spoken(scoring)
+    reference, test = comparison
     direction = "higher" if sign > 0 else "lower"
     facts = dict(description) | {
         "Score": f"{label} ({direction} is better)",
@@ -90,7 +91,7 @@ def page(
                 f'<p class="warning">{_CHEATING}. These scores are no estimate for a '
                 f"domain that nobody has seen.</p>"
             )
-        body.append(f"<p>{escape(conclusion(part, reference))}</p>")
+        body.append(f"<p>{escape(conclusion(part, reference, test))}</p>")
         body.append(_table(summary_cells(part, sign)))
         body.append('<div class="pictures">')
         body.append(_picture(draw, "Scores by held-out domain", frame, rule, scoring))

@@ -117,8 +117,9 @@ class StudyResult:
 
         test : {"wilcoxon", "t"}, default="wilcoxon"
             The paired test over held-out domains, two-sided: the signed-rank test, or
-            Student's. The first assumes little, but with 5 domains or fewer it cannot
-            come below 0.05, whatever the scores.
+            Student's. The first assumes little, but its p-value over n domains is 2 /
+            2^n at least, and is corrected for the number of estimators: with 5 domains
+            it cannot come below 0.05, with 8 tests it needs 9.
 
         Returns
         -------
@@ -137,7 +138,8 @@ class StudyResult:
             - gain: mean over domains of the difference to `reference`;
             - p, p_holm: of the test, and corrected for the number of estimators by
               Holm's method, within the rule;
-            - n_domains: number of domains with a score, which all this is from;
+            - n_tested: number of domains with a score of both, which these are from;
+            - n_domains: number of domains with a score, which all else is from;
             - n_failed: number of fits that failed, of all candidates;
             - uses_test_domain: whether the rule is cheating.
         """
@@ -175,6 +177,7 @@ class StudyResult:
                     "gain": np.nan,
                     "p": np.nan,
                     "p_holm": np.nan,
+                    "n_tested": 0,
                     "n_domains": len(values),
                     "n_failed": int((every["error"] != "").sum()),
                     "uses_test_domain": rule == "oracle",
@@ -184,6 +187,7 @@ class StudyResult:
                 for name in others:
                     both = (means.loc[name] - means.loc[reference]).dropna()
                     both = pd.Series(rounded(both, size))
+                    table[name]["n_tested"] = len(both)
                     table[name]["gain"] = both.mean()
                     table[name]["p"] = paired_test(both, test, size=size)
                 corrected = holm([table[name]["p"] for name in others])
@@ -262,7 +266,8 @@ class StudyResult:
         from skdg.study._html import page
 
         summary = self.summary(reference=reference, test=test)
-        text = page(self.frame(), summary, self.scoring, reference, description or {})
+        comparison = (reference, test)
+        text = page(self.frame(), summary, self.scoring, comparison, description or {})
         if path is not None:
             Path(path).write_text(text, encoding="utf-8")
         return text

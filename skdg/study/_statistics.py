@@ -138,6 +138,26 @@ def smallest_rank_p(n_domains: int) -> float:
     return 2.0 * 0.5**n_domains
 
 
+def best_test(n_domains: int, n_tests: int) -> str:
+    """Return the test that assumes least of those that can find something.
+
+    Parameters
+    ----------
+    n_domains : int
+        Number of domains.
+
+    n_tests : int
+        Number of tests that are corrected together.
+
+    Returns
+    -------
+    test : {"wilcoxon", "t"}
+        The signed-rank test, or Student's where even the same sign on all domains is no
+        evidence for the other, since its p-value is corrected for the number of tests.
+    """
+    return "wilcoxon" if n_tests * smallest_rank_p(n_domains) < LEVEL else "t"
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """Correct p-values for their number by Holm's method.
 

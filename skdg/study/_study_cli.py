@@ -42,8 +42,6 @@ with it and ends with the table of a study that was never stopped.
 
 # Tuning takes hundreds of fits; more rows would rarely change their order.
 _MAX_ROWS = 1_500
-# Below this number of domains the signed-rank test cannot come under 5 percent.
-_MIN_DOMAINS_FOR_RANKS = 6
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -137,6 +135,7 @@ def run_command(arguments: argparse.Namespace) -> int:
     )
     from skdg.study._result import RULES
     from skdg.study._run import run_study
+    from skdg.study._statistics import best_test
     from skdg.study._study_report import show_summary, study_progress
 
     _, measure = find_measure(arguments.metric, table.task)
@@ -190,8 +189,8 @@ def run_command(arguments: argparse.Namespace) -> int:
             markup=False,
         )
         return 130
-    few = len(set(table.domains.tolist())) < _MIN_DOMAINS_FOR_RANKS
-    test = "t" if few else "wilcoxon"
+    # All but the reference are tested.
+    test = best_test(len(set(table.domains.tolist())), len(estimators) - 1)
     show_summary(console, result, test)
     result.frame().to_csv(folder / "fits.csv", index=False)
     result.summary(test=test).to_csv(folder / "summary.csv")

@@ -164,7 +164,7 @@ def show_summary(console: Console, result: StudyResult, test: str) -> None:
             shown.add_row(*(escape(str(row[place])) for place in places))
         console.print()
         console.print(shown)
-        console.print(conclusion(part, REFERENCE), markup=False)
+        console.print(conclusion(part, REFERENCE, test), markup=False)
     console.print(LEGEND, style="dim", markup=False)
     failed = result.frame()
     failed = failed[failed["error"] != ""].drop_duplicates("estimator")

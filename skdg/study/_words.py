@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from skdg.study._statistics import LEVEL, smallest_rank_p
+
 if TYPE_CHECKING:
     import pandas as pd
-
-_LEVEL = 0.05
 
 LEGEND = (
     "unseen: mean over held-out domains of the mean over seeds, ± its standard errors "
@@ -81,7 +81,7 @@ def digits(value: float, count: int) -> str:
     return f"{value:.{max(0, count - 1 - size)}f}"
 
 
-def conclusion(part: "pd.DataFrame", reference: str) -> str:
+def conclusion(part: "pd.DataFrame", reference: str, test: str) -> str:
     """Say which estimators did better than the reference.
 
     Parameters
@@ -92,23 +92,39 @@ def conclusion(part: "pd.DataFrame", reference: str) -> str:
     reference : str
         The estimator that the others were tested against.
 
+    test : {"wilcoxon", "t"}
+        The test.
+
     Returns
     -------
     str
-        A sentence, or nothing if there were no tests.
+        A sentence, or nothing if there is nothing to compare.
     """
+    if reference not in part.index or len(part) == 1:
+        return ""
     tested = part[part["p_holm"].notna()]
     if tested.empty:
-        return ""
-    better = tested[(tested["gain"] > 0) & (tested["p_holm"] < _LEVEL)]
-    n_domains = int(part["n_domains"].max())
-    if better.empty:
         return (
-            f"On unseen domains nothing is better than {reference} by more than chance "
-            f"explains ({n_domains} domains, 5 percent level)."
+            f"On unseen domains nothing was tested: no estimator has scores on two "
+            f"domains on which {reference} has them too."
         )
-    names = ", ".join(map(str, better.index))
+    few, many = tested["n_tested"].min(), tested["n_tested"].max()
+    n_domains = f"{many}" if few == many else f"{few} to {many}"
+    better = tested[(tested["gain"] > 0) & (tested["p_holm"] < LEVEL)]
+    if not better.empty:
+        names = ", ".join(map(str, better.index))
+        return (
+            f"On unseen domains better than {reference} by more than chance explains "
+            f"({n_domains} domains, 5 percent level): {names}."
+        )
+    if test == "wilcoxon" and len(tested) * smallest_rank_p(many) >= LEVEL:
+        return (
+            f"Whether anything is better than {reference} on unseen domains this test "
+            f"cannot tell: with {n_domains} domains and {len(tested)} comparisons the "
+            f"signed-rank test never comes below 0.05, whatever the scores. Student's "
+            f"can (test='t')."
+        )
     return (
-        f"On unseen domains better than {reference} by more than chance explains "
-        f"({n_domains} domains, 5 percent level): {names}."
+        f"On unseen domains nothing is better than {reference} by more than chance "
+        f"explains ({n_domains} domains, 5 percent level)."
     )

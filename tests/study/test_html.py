@@ -164,11 +164,46 @@ def test_errors_are_shown_as_errors_and_the_best_is_named(result):
     part = study.summary().loc["training-domain"]
     # Eight domains, all one way: the signed-rank test gives 2 / 2^8, twice by Holm.
     assert part.loc["good", "p_holm"] == pytest.approx(4 / 256)
-    assert conclusion(part, "ERM").endswith("5 percent level): good.")
-    assert conclusion(part, "ERM") in page
+    assert conclusion(part, "ERM", "wilcoxon").endswith("5 percent level): good.")
+    assert conclusion(part, "ERM", "wilcoxon") in page
     part = study.summary(reference="good").loc["training-domain"]
-    assert "nothing is better than good" in conclusion(part, "good")
-    assert conclusion(study.summary(reference="none").loc["training-domain"], "") == ""
+    assert "nothing is better than good" in conclusion(part, "good", "wilcoxon")
+    assert conclusion(part, "none", "wilcoxon") == ""
+
+
+def study_of(n_domains, n_others):
+    """Return a study in which all others are better than ERM on all domains."""
+    rng = np.random.default_rng(0)
+    names = ["ERM", *(f"M{i}" for i in range(n_others))]
+    rows = {
+        Fit(name, (d,), 0, 0): {
+            "in_domain": 0.9,
+            "unseen": [0.6 + 0.1 * (name != "ERM") + rng.uniform(0, 0.05)],
+            "seconds": 1.0,
+            "parameters": {},
+            "error": "",
+        }
+        for name in names
+        for d in range(n_domains)
+    }
+    return StudyResult(rows, np.arange(n_domains), names, ["oracle"], "accuracy")
+
+
+@pytest.mark.parametrize(
+    ("n_domains", "n_others", "possible"),
+    [(5, 1, False), (6, 1, True), (6, 2, False), (8, 8, False), (9, 8, True)],
+)
+def test_a_test_that_can_find_nothing_says_so(n_domains, n_others, possible):
+    study = study_of(n_domains, n_others)
+    p = study.summary().loc["oracle", "p_holm"].min()
+    assert p == pytest.approx(min(1, n_others * 2 / 2**n_domains), rel=1e-12)
+    assert (p < 0.05) == possible
+    page = study.to_html()
+    words = f"with {n_domains} domains and {n_others} comparisons the signed-rank test"
+    assert (words in page) != possible
+    assert ("than chance explains" in page) == possible
+    # Student's finds what is plain.
+    assert f"({n_domains} domains, 5 percent level): M" in study.to_html(test="t")
 
 
 def test_the_oracle_is_marked_as_cheating(result):

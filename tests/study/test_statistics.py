@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from skdg.study._statistics import holm, mean_ranks, paired_test, standard_error
+from skdg.study._statistics import (
+    best_test,
+    holm,
+    mean_ranks,
+    paired_test,
+    standard_error,
+)
 
 
 def signed_rank_by_enumeration(differences):
@@ -114,6 +120,15 @@ def test_holm_by_hand():
     np.testing.assert_allclose(found, [0.06, 0.04, np.nan, 0.6, 0.06], rtol=1e-12)
     assert holm([0.9, 0.8]) == [1.0, 1.0]
     assert holm([]) == []
+
+
+@pytest.mark.parametrize("n_tests", [1, 2, 8, 30])
+def test_ranks_are_taken_where_they_can_find_something(n_tests):
+    for n_domains in range(2, 14):
+        clear = paired_test(np.arange(1.0, n_domains + 1), "wilcoxon")
+        smallest = min(holm([clear] * n_tests))
+        expected = "wilcoxon" if smallest < 0.05 else "t"
+        assert best_test(n_domains, n_tests) == expected
 
 
 def test_ranks_by_hand():

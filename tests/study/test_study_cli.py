@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
+from scipy.stats import ttest_rel
 
 from skdg.study import StudyResult, main
 from skdg.study._fit import Fit
@@ -69,6 +70,20 @@ def test_a_study_from_a_file(study, mixed, tmp_path):
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "<dt>Domains</dt><dd>region: east (40), north (40)" in page
     assert page.count("<img ") == 2
+
+
+def test_three_estimators_on_six_domains_need_students_test(study, mixed, tmp_path):
+    # Twice the smallest p of the signed-rank test, 2 / 2^6, is 0.0625.
+    mixed["region"] = np.resize(list("abcdef"), 160)
+    mixed.to_csv(tmp_path / "t.csv", index=False)
+    names = "ridge,dummy,erm"
+    assert study(*PRICE, path=tmp_path / "t.csv", names=names)[0] == 0
+    frame = pd.read_csv(tmp_path / "out" / "fits.csv")
+    chosen = frame[frame["selected"]].groupby(["estimator", "domain"])["unseen"].mean()
+    summary = pd.read_csv(tmp_path / "out" / "summary.csv", index_col="estimator")
+    for name in ("Ridge", "Dummy"):
+        p = ttest_rel(chosen[name], chosen["ERM"]).pvalue
+        assert summary.loc[name, "p"] == pytest.approx(p, rel=1e-9)
 
 
 def test_classification_with_all_rules(study, tmp_path):
