@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING
 
 from skdg.study._measures import spoken
 from skdg.study._plot import draw, draw_transfer
-from skdg.study._words import LEGEND, conclusion, digits, summary_cells
+from skdg.study._words import (
+    LEGEND,
+    conclusion,
+    digits,
+    summary_cells,
+    unselected,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from skdg.study._result import StudyResult
 
 _CHEATING = "oracle: cheating, selected by the test domain"
 
@@ -45,27 +53,20 @@ _PICTURES = (
 
 
 def page(
-    frame: "pd.DataFrame",
-    summary: "pd.DataFrame",
-    scoring: str,
-    comparison: tuple[str, str],
+    result: "StudyResult",
+    reference: str,
+    test: str,
     description: Mapping[str, str],
 ) -> str:
     """Return the page.
 
     Parameters
     ----------
-    frame : DataFrame
-        The table of the study.
+    result : StudyResult
+        What came out of the study.
 
-    summary : DataFrame
-        Its summary.
-
-    scoring : str
-        Name of the score.
-
-    comparison : tuple of str
-        The estimator that the others were tested against, and the test.
+    reference, test : str
+        The estimator to test the others against, and the test.
 
     description : mapping of str to str
         What to say of the study at the top: labels and texts.
@@ -75,8 +76,9 @@ def page(
     str
         The page. All that comes from the user's table is escaped.
     """
+    frame, scoring = result.frame(), result.scoring
+    summary = result.summary(reference=reference, test=test)
     label, sign = spoken(scoring)
-    reference, test = comparison
     direction = "higher" if sign > 0 else "lower"
     facts = dict(description) | {
         "Score": f"{label} ({direction} is better)",
@@ -91,15 +93,16 @@ def page(
                 f'<p class="warning">{_CHEATING}. These scores are no estimate for a '
                 f"domain that nobody has seen.</p>"
             )
-        body.append(f"<p>{escape(conclusion(part, reference, test))}</p>")
-        body.append(_table(summary_cells(part, sign)))
+        words = f"{conclusion(part, reference, test)} {unselected(part)}"
+        body.append(f"<p>{escape(words.strip())}</p>")
+        body.append(_table(summary_cells(part, sign, frame["domain"].nunique())))
         body.append('<div class="pictures">')
         body.append(_picture(draw, "Scores by held-out domain", frame, rule, scoring))
         body.append(_picture(draw_transfer, "Unseen and seen", frame, rule, scoring))
         body.append("</div>")
         body.append(_table(_domain_cells(frame, rule, sign)))
     body.append(f"<p>{escape(LEGEND)} {escape(_PICTURES)}</p>")
-    body.append(_failures(frame[frame["error"] != ""]))
+    body.append(_failures(result.failures()))
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -126,14 +129,13 @@ def _table(cells: list[list], *, words: bool = False) -> str:
 
 def _failures(failed: "pd.DataFrame") -> str:
     """Return how many fits failed, and one of each estimator and kind of error."""
-    failed = failed.drop_duplicates(["estimator", "domain", "seed", "candidate"])
     if failed.empty:
         return ""
     cells: list[list] = [["estimator", "fits", "one of them", "parameters", "error"]]
     kind = failed["error"].str.partition(":")[0]
     for _, rows in failed.groupby([failed["estimator"], kind], sort=False):
         first = rows.iloc[0]
-        where = f"{first['domain']}, seed {first['seed']}"
+        where = f"{' and '.join(map(str, first['held_out']))}, seed {first['seed']}"
         cells.append(
             [first["estimator"], len(rows), where, first["parameters"], first["error"]]
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-from skdg.study._frame import frame_of_fits
+from skdg.study._frame import frame_of_failures, frame_of_fits
 from skdg.study._statistics import (
     holm,
     mean_ranks,
@@ -89,7 +89,8 @@ class StudyResult:
             Columns:
 
             - rule, estimator, domain (the one held out), seed, candidate;
-            - validation: the score by which the rule selects;
+            - validation: the score by which the rule selects: a mean over the domains
+              on which it is defined, and none if a fit for it failed;
             - in_domain: mean over the training domains of the score on rows that the
               fit did not see;
             - unseen: score on all rows of the held-out domain;
@@ -98,11 +99,22 @@ class StudyResult:
             - uses_test_domain: whether the rule looks at the held-out domain, which is
               cheating;
             - seconds: time of `fit`, or a share of that of candidates that were trained
-              side by side; parameters: those set; error: why there are no scores, or
-              empty.
+              side by side; parameters: those set; error: why there is no score, or
+              none to select by, or empty.
         """
         frame = self._table()
         return frame.drop(columns=[n for n in frame.columns if n.startswith("_")])
+
+    def failures(self) -> "pd.DataFrame":
+        """Return the fits that failed, of all candidates: one row for each.
+
+        Returns
+        -------
+        frame : DataFrame
+            Columns: estimator, held_out (a tuple of the domains held out, two of them
+            for the rule "leave-one-domain-out"), seed, candidate, parameters, error.
+        """
+        return frame_of_failures(self._rows, self._domains, self._estimators)
 
     def summary(
         self, *, reference: str = REFERENCE, test: str = "wilcoxon"
@@ -139,19 +151,25 @@ class StudyResult:
             - p, p_holm: of the test, and corrected for the number of estimators by
               Holm's method, within the rule;
             - n_tested: number of domains with a score of both, which these are from;
-            - n_domains: number of domains with a score, which all else is from;
-            - n_failed: number of fits that failed, of all candidates;
+            - n_domains: number of domains with a score, which `unseen` is from;
+            - n_unselected: number of held-out domains, each with each seed, for which
+              no candidate was selected, since none has a score to select by;
+            - n_failed: number of fits that failed, of all candidates, as listed by
+              :meth:`failures`;
             - uses_test_domain: whether the rule is cheating.
         """
         import pandas as pd
 
         if test not in ("wilcoxon", "t"):
             raise ValueError(f"test must be 'wilcoxon' or 't', got {test!r}.")
-        frame = self._table()
+        frame, failed = self._table(), self.failures()
+        n_out = failed["held_out"].map(len)
         parts = []
         for rule in self._rules:
             of_rule = frame[frame["rule"] == rule]
             chosen = of_rule[of_rule["selected"]]
+            # Fits without two domains take part in one rule alone.
+            own_failed = failed[(n_out == 1) | (rule == "leave-one-domain-out")]
             # One row for each estimator, one column for each domain.
             means = chosen.pivot_table(
                 "unseen", "estimator", "_domain", aggfunc="mean", dropna=False
@@ -164,6 +182,7 @@ class StudyResult:
                 values = means.loc[name].dropna()
                 by_seed = own.groupby("seed")["unseen"].mean()
                 every = of_rule[of_rule["estimator"] == name]
+                cases = every.groupby(["_domain", "seed"])["selected"].any()
                 table[name] = {
                     "unseen": values.mean(),
                     "se_domains": standard_error(values),
@@ -179,7 +198,8 @@ class StudyResult:
                     "p_holm": np.nan,
                     "n_tested": 0,
                     "n_domains": len(values),
-                    "n_failed": int((every["error"] != "").sum()),
+                    "n_unselected": int((~cases).sum()),
+                    "n_failed": int((own_failed["estimator"] == name).sum()),
                     "uses_test_domain": rule == "oracle",
                 }
             if reference in table:
@@ -265,9 +285,7 @@ class StudyResult:
         check_matplotlib_support("StudyResult.to_html")
         from skdg.study._html import page
 
-        summary = self.summary(reference=reference, test=test)
-        comparison = (reference, test)
-        text = page(self.frame(), summary, self.scoring, comparison, description or {})
+        text = page(self, reference, test, description or {})
         if path is not None:
             Path(path).write_text(text, encoding="utf-8")
         return text

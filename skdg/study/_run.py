@@ -117,7 +117,8 @@ def run_study(
         :func:`~skdg.model_selection.search_space`.
 
     test_size : float, default=0.2
-        Share of each domain that no fit sees, for the in-domain scores.
+        Share of each domain that no fit sees, for the in-domain scores. For classifiers
+        it has the classes of the domain in proportion.
 
     baselines : bool, default=False
         Whether to add what knows nothing of domains: the mean or the largest class, a
@@ -154,9 +155,12 @@ def run_study(
 
     Notes
     -----
-    A fit that fails is a row with its error. More estimators, rules, candidates or
-    repetitions may be added to a study later: all seeds are made of names and numbers,
-    so that no fit depends on which others there are.
+    A fit that fails is a row with its error. A score may be undefined on a domain, such
+    as the area under the ROC curve where there is a single class: means over domains
+    leave it out, and where it is the domain held out, the fit counts as failed. More
+    estimators, rules, candidates or repetitions may be added to a study later: all
+    seeds are made of names and numbers, so that no fit depends on which others there
+    are.
 
     Candidates of a network that differ in numbers alone train side by side, as in
     :class:`~skdg.model_selection.BatchedRandomizedSearchCV`. Models that train together
@@ -225,7 +229,7 @@ def run_study(
     rows, missing = _look_up(plan(fits, study.estimators, study.spaces), folder)
     tell = callback or (lambda n_done, n_fits, row: None)
     tell(len(rows), len(fits), None)
-    protocol = Protocol(study.scoring, test_size, folder)
+    protocol = Protocol(study.scoring, test_size, study.stratify, folder)
     table = (X, y, study.domains, study.codes, protocol)
     tasks = [(p, study.estimators[p.fits[0].name], *table) for p in missing]
     for fit, row in run_pieces(tasks, n_jobs):

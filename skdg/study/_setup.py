@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
+from sklearn.base import is_classifier
+from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _num_samples
 
 from skdg.base import encode_groups
@@ -39,6 +41,9 @@ class Setup(NamedTuple):
 
     scoring : str or callable
         The scorer.
+
+    stratify : bool
+        Whether the rows that no fit sees have the classes of each domain in proportion.
     """
 
     estimators: dict[str, Any]
@@ -47,6 +52,7 @@ class Setup(NamedTuple):
     codes: np.ndarray
     rules: tuple[str, ...]
     scoring: Any
+    stratify: bool
 
     @property
     def score_name(self) -> str:
@@ -101,8 +107,11 @@ def set_up(
         scoring = (
             "accuracy" if are_classifiers(named) else "neg_root_mean_squared_error"
         )
+    # Of a rare class a plain draw may leave out all rows, and some scores with them.
+    classes = all(map(is_classifier, named.values()))
+    stratify = classes and type_of_target(y) in ("binary", "multiclass")
     spaces = _spaces(named, param_distributions)
-    return Setup(named, spaces, domains, codes, rules, scoring)
+    return Setup(named, spaces, domains, codes, rules, scoring, stratify)
 
 
 def _check_rules(rules: Sequence[str], domains: np.ndarray) -> None:
@@ -159,4 +168,5 @@ def facts_of(setup: Setup, X: Any, y: Any, test_size: float) -> dict[str, str]:
         "the domains": joblib.hash((setup.domains.tolist(), setup.codes)),
         "scoring": scoring if isinstance(scoring, str) else joblib.hash(scoring),
         "test_size": repr(float(test_size)),
+        "the draw of held-out rows": "by class" if setup.stratify else "plain",
     }

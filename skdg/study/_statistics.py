@@ -61,6 +61,25 @@ def rounded(values: Any, size: float) -> np.ndarray:
     return np.rint(values / step) * step
 
 
+def mean_of_defined(scores: Any) -> float:
+    """Return the mean of the scores that are defined; nan if none is.
+
+    Parameters
+    ----------
+    scores : array-like
+        The scores. A score that is not defined, such as the area under the ROC curve of
+        a single class, is nan.
+
+    Returns
+    -------
+    float
+        The mean.
+    """
+    scores = np.asarray(scores, dtype=float)
+    defined = scores[~np.isnan(scores)]
+    return float(np.mean(defined)) if len(defined) else float("nan")
+
+
 def standard_error(values: Any) -> float:
     """Return the standard error of a mean; nan for fewer than two values."""
     values = np.asarray(values, dtype=float)

@@ -202,7 +202,10 @@ def run_command(arguments: argparse.Namespace) -> int:
         markup=False,
     )
     if result.frame()["unseen"].isna().all():
-        print("python -m skdg: error: no fit came to its end.", file=sys.stderr)
+        print(
+            "python -m skdg: error: no fit came to its end with a score.",
+            file=sys.stderr,
+        )
         return 1
     return 0
 

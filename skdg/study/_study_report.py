@@ -23,7 +23,7 @@ from rich.table import Table
 
 from skdg.study._measures import spoken
 from skdg.study._result import REFERENCE, StudyResult
-from skdg.study._words import LEGEND, conclusion, summary_cells
+from skdg.study._words import LEGEND, conclusion, summary_cells, unselected
 
 _WIDE = 100
 _ONLY_WIDE = ("± seeds", "at", "rank")
@@ -136,6 +136,7 @@ def show_summary(console: Console, result: StudyResult, test: str) -> None:
         The paired test.
     """
     summary = result.summary(reference=REFERENCE, test=test)
+    n_domains = result.frame()["domain"].nunique()
     label, sign = spoken(result.scoring)
     for rule in summary.index.unique("rule"):
         part = summary.loc[rule]
@@ -148,7 +149,7 @@ def show_summary(console: Console, result: StudyResult, test: str) -> None:
             pad_edge=False,
             padding=(0, 1, 0, 0),
         )
-        head, *cells = summary_cells(part, sign)
+        head, *cells = summary_cells(part, sign, n_domains)
         # A narrow terminal would cut digits off; the page has all columns.
         left_out = _ONLY_WIDE if console.width < _WIDE else ()
         places = [place for place, name in enumerate(head) if name not in left_out]
@@ -164,12 +165,13 @@ def show_summary(console: Console, result: StudyResult, test: str) -> None:
             shown.add_row(*(escape(str(row[place])) for place in places))
         console.print()
         console.print(shown)
-        console.print(conclusion(part, REFERENCE, test), markup=False)
+        for sentence in (conclusion(part, REFERENCE, test), unselected(part)):
+            if sentence:
+                console.print(sentence, markup=False)
     console.print(LEGEND, style="dim", markup=False)
-    failed = result.frame()
-    failed = failed[failed["error"] != ""].drop_duplicates("estimator")
-    for row in failed.itertuples():
+    for row in result.failures().drop_duplicates("estimator").itertuples():
+        held_out = " and ".join(map(str, row.held_out))
         console.print(
-            f"{row.estimator} failed, first without {row.domain}: {row.error}",
+            f"{row.estimator} failed, first without {held_out}: {row.error}",
             markup=False,
         )

@@ -18,11 +18,12 @@ LEGEND = (
     "rows of the training domains that no fit saw. rank: mean over domains, 1 the "
     "best. gain: how much better than the reference, negative if worse; p: of a "
     "two-sided paired test over domains, corrected for the number of estimators by "
-    "Holm's method. failed: number of fits, of all candidates."
+    "Holm's method. failed: number of fits, of all candidates. A number of domains in "
+    "brackets: scores are from these alone."
 )
 
 
-def summary_cells(part: "pd.DataFrame", sign: int) -> list[list[str]]:
+def summary_cells(part: "pd.DataFrame", sign: int, n_domains: int) -> list[list[str]]:
     """Return the summary of a rule as text, with its first row as the head.
 
     Parameters
@@ -33,6 +34,9 @@ def summary_cells(part: "pd.DataFrame", sign: int) -> list[list[str]]:
     sign : {1, -1}
         -1 to write errors as people do; gains stay positive where they are.
 
+    n_domains : int
+        Number of domains that were held out.
+
     Returns
     -------
     list of list of str
@@ -41,9 +45,10 @@ def summary_cells(part: "pd.DataFrame", sign: int) -> list[list[str]]:
     head = ["estimator", "unseen", "± domains", "± seeds", "worst", "at"]
     cells = [[*head, "in-domain", "rank", "gain", "p", "failed"]]
     for name, row in part.iterrows():
+        whole = row["n_domains"] == n_domains
         cells.append(
             [
-                name,
+                name if whole else f"{name} ({row['n_domains']}/{n_domains})",
                 digits(sign * row["unseen"], 4),
                 digits(row["se_domains"], 2),
                 digits(row["se_seeds"], 2),
@@ -79,6 +84,29 @@ def digits(value: float, count: int) -> str:
         return ""
     size = math.floor(math.log10(abs(value))) if value else 0
     return f"{value:.{max(0, count - 1 - size)}f}"
+
+
+def unselected(part: "pd.DataFrame") -> str:
+    """Say for which estimators the rule could not always select a candidate.
+
+    Parameters
+    ----------
+    part : DataFrame
+        The rows of :meth:`~skdg.study.StudyResult.summary` for one rule.
+
+    Returns
+    -------
+    str
+        A sentence, or nothing if there is nothing to say.
+    """
+    lacking = part.loc[part["n_unselected"] > 0, "n_unselected"]
+    if lacking.empty:
+        return ""
+    counts = ", ".join(f"{name} ({number})" for name, number in lacking.items())
+    return (
+        f"No candidate was selected, since none has a score to select by, in a number "
+        f"of cases, each a held-out domain with a seed: {counts}."
+    )
 
 
 def conclusion(part: "pd.DataFrame", reference: str, test: str) -> str:

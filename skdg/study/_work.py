@@ -26,6 +26,7 @@ from skdg.model_selection._batches import last_step
 from skdg.study._errors import in_one_line
 from skdg.study._fit import Fit, printed, seed_of
 from skdg.study._plan import Piece
+from skdg.study._statistics import mean_of_defined
 from skdg.study._store import write_json
 
 
@@ -41,12 +42,16 @@ class Protocol:
     test_size : float
         Share of each domain that no fit sees.
 
+    stratify : bool
+        Whether this share has the classes of the domain in proportion.
+
     folder : Path
         The folder of the study.
     """
 
     scoring: Any
     test_size: float
+    stratify: bool
     folder: Path
 
 
@@ -151,9 +156,11 @@ def work(
     """
     first = piece.fits[0]
     splitter = DomainHoldout(
-        test_size=protocol.test_size, random_state=seed_of("split", first.seed)
+        test_size=protocol.test_size,
+        stratify=protocol.stratify,
+        random_state=seed_of("split", first.seed),
     )
-    parts = next(splitter.split(codes, groups=codes))
+    parts = next(splitter.split(codes, y, groups=codes))
     train, seen = (part[~np.isin(codes[part], first.held_out)] for part in parts)
     unseen = [np.flatnonzero(codes == code) for code in first.held_out]
     table = _Table(X, y, domains[codes], train, [seen, *unseen])
@@ -242,7 +249,7 @@ def _scores(model: Any, table: _Table, scoring: Any, *, shared: bool) -> dict[st
     if shared and isinstance(scoring, str) and last_step(model) is not model:
         parts, model = table.transformed(model), last_step(model)
     seen, *unseen = zip(parts, table.targets, strict=True)
-    score_seen = GroupScorer(scoring, reduction="mean")
+    score_seen = GroupScorer(scoring, reduction=mean_of_defined)
     score = get_scorer(scoring)
     return {
         "in_domain": float(score_seen(model, *seen, groups=table.seen_labels)),

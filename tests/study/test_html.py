@@ -114,7 +114,9 @@ def test_numbers_of_the_summary_are_on_the_page(result):
     cells = read(result.to_html(reference=HOSTILE[0])).cells
     summary = result.summary(reference=HOSTILE[0])
     for (_, name), row in summary.iterrows():
-        places = [i for i, cell in enumerate(cells) if cell == name]
+        # The mean of the one that failed once is over four domains.
+        shown = f"{name} (4/5)" if name == HOSTILE[1] else name
+        places = [i for i, cell in enumerate(cells) if cell == shown]
         # A single seed has no standard error.
         expected = [digits(row["unseen"], 4), digits(row["se_domains"], 2), ""]
         assert any(cells[i + 1 : i + 4] == expected for i in places)

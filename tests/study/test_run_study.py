@@ -16,7 +16,7 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.model_selection import ParameterSampler
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -71,8 +71,9 @@ def undisturbed(tmp_path_factory):
 def by_hand(name, estimator, held_out, seed, candidate):
     """Fit once as the documentation tells it; return the scores and the model."""
     X, y, groups = table()
-    split = DomainHoldout(test_size=0.2, random_state=seed_of("split", seed))
-    train, seen = next(split.split(X, groups=groups))
+    draw = seed_of("split", seed)
+    split = DomainHoldout(test_size=0.2, stratify=True, random_state=draw)
+    train, seen = next(split.split(X, y, groups=groups))
     train, seen = (r[~np.isin(groups[r], held_out)] for r in (train, seen))
     model = clone(estimator)
     if candidate:
@@ -370,6 +371,91 @@ def test_a_fit_that_fails_is_a_row_with_its_error(tmp_path):
     assert summary["n_domains"].to_dict() == {"sometimes": 3, "always": 0, "fine": 4}
     assert summary.index[-1] == "always"
     assert np.isnan(summary.loc["always", "unseen"])
+
+
+def rare(n_positive):
+    """Return 8 domains of 50 rows, of which so many each are of the rare class."""
+    rng = np.random.default_rng(0)
+    y = np.concatenate([np.arange(50) < n for n in n_positive]).astype(int)
+    X = rng.normal(size=(400, 2)) + y[:, None]
+    return X, y, np.repeat(list("abcdefgh"), 50)
+
+
+def study_of_rare(output, n_positive, **options):
+    options = {"n_candidates": 1, "scoring": "roc_auc", "output": output} | options
+    return run_study([LogisticRegression()], *rare(n_positive), **options)
+
+
+def test_a_rare_class_is_in_the_held_out_rows_of_each_domain(tmp_path):
+    result = study_of_rare(tmp_path, [5] * 8)
+    frame = result.frame()
+    assert frame["selected"].all()
+    assert set(frame["error"]) == {""}
+    row = result.summary().iloc[0]
+    assert row[["n_domains", "n_unselected", "n_failed"]].tolist() == [8, 0, 0]
+
+
+def test_means_are_over_the_domains_on_which_a_score_is_defined(tmp_path):
+    n_positive = [5, 5, 5, 1, 1, 2, 5, 0]
+    X, y, groups = rare(n_positive)
+    result = study_of_rare(
+        tmp_path, n_positive, selection=["training-domain", "leave-one-domain-out"]
+    )
+    n_undefined = 0
+    pairs = {}
+    for row in result.frame().itertuples():
+        draw = DomainHoldout(stratify=True, random_state=seed_of("split", row.seed))
+        train, seen = next(draw.split(X, y, groups=groups))
+
+        def fitted_without(*held_out, train=train):
+            rows = train[~np.isin(groups[train], held_out)]
+            return LogisticRegression().fit(X[rows], y[rows])
+
+        def score(model, rows):
+            if len(set(y[rows])) == 1:
+                return np.nan
+            return roc_auc_score(y[rows], model.decision_function(X[rows]))
+
+        others = sorted(set(groups) - {row.domain})
+        model = fitted_without(row.domain)
+        scores = [score(model, seen[groups[seen] == label]) for label in others]
+        n_undefined += np.isnan(scores).sum()
+        assert row.in_domain == pytest.approx(np.nanmean(scores), rel=1e-12)
+        if row.rule == "leave-one-domain-out":
+            for other in others:
+                key = (*sorted([row.domain, other]), row.seed)
+                if key not in pairs:
+                    pairs[key] = fitted_without(row.domain, other)
+            scores = [
+                score(
+                    pairs[*sorted([row.domain, other]), row.seed],
+                    np.flatnonzero(groups == other),
+                )
+                for other in others
+            ]
+        assert row.validation == pytest.approx(np.nanmean(scores), rel=1e-12)
+        assert row.selected
+        undefined = "score undefined on domain h"
+        assert row.error == (undefined if row.domain == "h" else "")
+    assert n_undefined > 3 * 7  # more than for the domain without positives
+    for _, row in result.summary().iterrows():
+        assert row[["n_domains", "n_unselected", "n_failed"]].tolist() == [7, 0, 3]
+    assert set(result.failures()["error"]) == {undefined}
+    assert set(result.failures()["held_out"]) == {("h",)}
+
+
+def test_a_study_without_scores_to_select_by_says_so(tmp_path):
+    # The held-out share of a domain is a single row: never two classes.
+    result = study_of_rare(tmp_path, [5] * 8, test_size=0.02, n_seeds=2)
+    frame = result.frame()
+    assert frame["unseen"].notna().all()
+    assert not frame["selected"].any()
+    assert set(frame["error"]) == {"score undefined on all domains to select by"}
+    row = result.summary().iloc[0]
+    assert row[["n_domains", "n_unselected", "n_failed"]].tolist() == [0, 16, 0]
+    page = result.to_html()
+    assert "LogisticRegression (16)." in page
+    assert "LogisticRegression (0/8)" in page
 
 
 class Counts(ClassifierMixin, BaseEstimator):

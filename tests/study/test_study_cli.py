@@ -106,6 +106,39 @@ def test_classification_with_all_rules(study, tmp_path):
     assert better["unseen"].astype(float).max() > 0.7
 
 
+def test_domains_and_fits_that_are_missing_are_counted(study, tmp_path):
+    # Bern has a single class, from which alone nothing can be learned.
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "age": rng.normal(size=120),
+            "hospital": np.repeat(["Bern", "Chur", "Zug"], 40),
+            "ill": rng.choice(["no", "yes"], size=120),
+        }
+    )
+    frame.loc[frame["hospital"] == "Bern", "ill"] = "no"
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    status, out, _ = study(
+        *("--target", "ill", "--domain", "hospital", "--metric", "f1_macro"),
+        *("--selection", "leave-one-domain-out,oracle", "--seeds", "1"),
+        path=tmp_path / "t.csv",
+        names="logisticregression,erm",
+    )
+    assert status == 0
+    out = " ".join(out.split())
+    first, second = out.split("by leave-one-domain-out ")[1].split(", by oracle")
+    # Of the two candidates each without Chur and Zug failed.
+    assert "LogisticRegression (1/3)" in first
+    assert "LogisticRegression (2)" in first
+    assert "(1/3)" not in second
+    assert "failed, first without Chur and Zug: ValueError: " in out
+    summary = pd.read_csv(tmp_path / "out" / "summary.csv", index_col=[0, 1])
+    columns = ["n_domains", "n_unselected", "n_failed"]
+    counts = {key: summary.loc[key, columns].tolist() for key in summary.index}
+    assert counts["leave-one-domain-out", "LogisticRegression"] == [1, 2, 2]
+    assert counts["oracle", "LogisticRegression"] == [3, 0, 0]
+
+
 def test_interrupted_and_resumed_from_the_command_line(study, monkeypatch, tmp_path):
     whole, part = tmp_path / "whole", tmp_path / "part"
     assert study(*PRICE, output=whole)[0] == 0

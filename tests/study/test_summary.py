@@ -6,6 +6,7 @@ from scipy.stats import ttest_rel, wilcoxon
 
 from skdg.study import StudyResult
 from skdg.study._fit import Fit
+from skdg.study._words import conclusion
 
 NAMES = ("ERM", "good", "bad")
 N_DOMAINS, N_SEEDS = 7, 3
@@ -105,6 +106,50 @@ def test_selection_does_not_look_at_the_unseen_score():
     frame = result.frame()
     assert frame.loc[frame["selected"], "candidate"].tolist() == [1, 1]
     assert result.summary().loc[("training-domain", "one"), "n_domains"] == 0
+
+
+def test_fits_without_two_domains_that_fail_are_counted():
+    # Without "x" and "y" there is no model, so these have no candidate for each other.
+    rows = {
+        Fit(name, held_out, s, 0): row(0.5, [0.6 + 0.1 * (name == "A")] * len(held_out))
+        for name in ("ERM", "A")
+        for held_out in [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2)]
+        for s in range(2)
+    }
+    for s in range(2):
+        nothing = {"unseen": [np.nan] * 2, "error": "ValueError: one class"}
+        rows[Fit("ERM", (0, 1), s, 0)] |= nothing
+    rules = ["training-domain", "leave-one-domain-out"]
+    result = StudyResult(rows, np.array(list("xyz")), ["ERM", "A"], rules, "accuracy")
+    frame = result.frame().set_index(["rule", "estimator", "domain"])
+    lost = frame[~frame["selected"]]
+    assert sorted(set(lost.index)) == [(rules[1], "ERM", d) for d in "xy"]
+    assert set(lost["error"]) == {"ValueError: one class (without x and y)"}
+    assert set(frame.loc[frame["selected"], "error"]) == {""}
+    failures = result.failures()
+    assert failures[["estimator", "held_out", "seed"]].to_numpy().tolist() == [
+        ["ERM", ("x", "y"), 0],
+        ["ERM", ("x", "y"), 1],
+    ]
+    summary = result.summary()
+    columns = ["n_domains", "n_unselected", "n_failed", "n_tested"]
+    expected = {
+        (rules[0], "ERM"): [3, 0, 0, 0],
+        (rules[0], "A"): [3, 0, 0, 3],
+        (rules[1], "ERM"): [1, 4, 2, 0],
+        (rules[1], "A"): [3, 0, 0, 1],
+    }
+    assert {key: summary.loc[key, columns].tolist() for key in expected} == expected
+    few, some = (summary.loc[rule] for rule in rules[::-1])
+    assert "nothing was tested" in conclusion(few, "ERM", "t")
+    # Nor does a number of domains stand there on which nothing was compared.
+    assert "3 domains" not in conclusion(few, "ERM", "t")
+    assert "(3 domains" in conclusion(some, "ERM", "t")
+    page = result.to_html(test="t")
+    assert "ERM (1/3)" in page
+    assert "a held-out domain with a seed: ERM (4)." in page
+    assert "<h2>Fits that failed: 2</h2>" in page
+    assert "x and y, seed 0" in page
 
 
 def test_the_order_of_seeds_is_no_difference():
