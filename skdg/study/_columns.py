@@ -10,10 +10,13 @@ import pandas as pd
 from skrub import Cleaner
 
 from skdg.study._errors import StudyError
+from skdg.study._numbers import written_number
 
 # A text column of which more than this share of rows have a value of their own names
 # the rows, and says nothing about any other row.
 _IDENTIFIER_SHARE = 0.9
+# Words for missing values that may as well name a class.
+_NAMES = {"na", "none", "null"}
 
 
 def _clean(frame: pd.DataFrame, *, drop_if_constant: bool) -> pd.DataFrame:
@@ -44,13 +47,16 @@ def _plain(column: pd.Series) -> pd.Series | None:
     return column
 
 
-def clean_target(column: pd.Series) -> pd.Series:
+def clean_target(column: pd.Series, notices: list[str]) -> pd.Series:
     """Return the target as floats or text.
 
     Parameters
     ----------
     column : Series
         The column as read.
+
+    notices : list of str
+        Gets a sentence if words for missing values are taken for classes.
 
     Returns
     -------
@@ -83,7 +89,57 @@ def clean_target(column: pd.Series) -> pd.Series:
                 f"target {name!r} is infinite in {int(np.isinf(numbers).sum())} rows."
             )
         return numbers
-    return cleaned.astype(object)
+    words = plain.astype(str)
+    kept = plain.notna() & words.str.strip().str.lower().isin(_NAMES)
+    _tell_of_words(plain, kept, notices)
+    return cleaned.where(~kept, words).astype(object)
+
+
+def clean_domain(column: pd.Series, notices: list[str]) -> pd.Series:
+    """Return the domains, with missing values where a word stands for them.
+
+    Parameters
+    ----------
+    column : Series
+        The column as read.
+
+    notices : list of str
+        Gets a sentence if words for missing values are taken for domains.
+
+    Returns
+    -------
+    Series
+        The column, or what was found in it.
+    """
+    if _plain(column) is None:
+        return column
+    frame = _clean(column.to_frame(), drop_if_constant=False)
+    if frame.shape[1] == 0:
+        return column
+    cleaned = frame.iloc[:, 0]
+    # Blanks alone are no word.
+    words = column.notna() & (column.astype(str).str.strip() != "")
+    kept = cleaned.isna() & words
+    if pd.api.types.is_string_dtype(cleaned.dtype):
+        _tell_of_words(column, kept, notices)
+        return column.where(words)
+    return column.where(~kept)
+
+
+def _tell_of_words(column: pd.Series, kept: pd.Series, notices: list[str]) -> None:
+    """Say which words for missing values are taken for names.
+
+    Between numbers they mean that a value is missing. Between other words nobody can
+    tell, and to leave rows out would be the worse mistake.
+    """
+    words = column[kept].astype(str).str.strip()
+    counts = words.value_counts(sort=False).items()
+    shown = ", ".join(f"{word!r} ({count} rows)" for word, count in counts)
+    if shown:
+        notices.append(
+            f"{column.name} holds {shown}, taken for a name like the others. Leave the "
+            f"field empty where it means that the value is missing."
+        )
 
 
 def clean_features(
@@ -123,8 +179,11 @@ def clean_features(
     kinds: dict[str, str] = {}
     columns: dict[str, pd.Series] = {}
     names_rows = []
+    numbers_as_text = []
     for name in cleaned.columns:
         column = cleaned[name]
+        if pd.api.types.is_string_dtype(column.dtype) and written_number(column):
+            numbers_as_text.append(f"{name} (such as {written_number(column)!r})")
         if _names_rows(column):
             names_rows.append(name)
         elif pd.api.types.is_numeric_dtype(column.dtype):
@@ -144,6 +203,11 @@ def clean_features(
     }.items():
         if names:
             notices.append(f"Columns {reason} left out: {', '.join(names)}.")
+    if numbers_as_text:
+        notices.append(
+            f"Columns of what looks like numbers, but is not written as 1234.5, taken "
+            f"for text: {', '.join(numbers_as_text)}."
+        )
     return pd.DataFrame(columns, index=frame.index), kinds
 
 

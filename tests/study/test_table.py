@@ -148,6 +148,33 @@ class TestRows:
         assert set(table.target) == {"yes", "no"}
         assert len(table.target) == 120
 
+    @pytest.mark.parametrize("word", ["NA", "None", "null"])
+    def test_words_that_may_be_names_are_kept(self, mixed, word):
+        mixed["y"] = ["mild", "severe", word, None] * 40
+        mixed["region"] = np.repeat(["north", word, "N/A", "south"], 40)
+        table = prepare(mixed, target="y")
+        labels, counts = np.unique(table.target, return_counts=True)
+        expected = sorted(["mild", "severe", word])
+        assert (labels.tolist(), counts.tolist()) == (expected, [40] * 3)
+        labels, counts = np.unique(table.domains, return_counts=True)
+        assert sorted(labels) == sorted(["north", "south", word, "N/A"])
+        assert counts.tolist() == [30] * 4
+        told = f"y holds {word!r} (40 rows), taken for a name like the others."
+        assert told in table.notices[0]
+        told = f"region holds {word!r} (40 rows), 'N/A' (40 rows), taken for a name"
+        assert told in table.notices[1]
+        assert "40 of 160 rows left out" in table.notices[2]
+
+    def test_words_between_numbers_mean_a_missing_value(self, mixed):
+        mixed["y"] = ["1.5", "NA", "2.5", "None"] * 40
+        mixed["ward"] = np.repeat(["7", "NA", "80", "12"], 40)
+        table = prepare(mixed, target="y", domain="ward")
+        assert set(table.target) == {1.5, 2.5}
+        assert np.unique(table.domains).tolist() == ["12", "7", "80"]
+        assert "100 of 160 rows left out" in table.notices[0]
+        with pytest.raises(StudyError, match=r"first in row 2 \('NA' there\)"):
+            prepare(mixed, target="y", drop_missing=False)
+
     def test_small_domains(self, mixed):
         mixed.loc[:4, "region"] = "islet"
         table = prepare(mixed)
@@ -267,6 +294,29 @@ class TestErrors:
             prepare(mixed, target="name")
         with pytest.raises(StudyError, match="too many for classes"):
             prepare(mixed, task="classification")
+
+    @pytest.mark.parametrize("form", ["$1,{:03}", "{:.1f} %", "1'{:03} \u20ac", "{},5"])
+    def test_numbers_that_are_not_written_as_such(self, mixed, form):
+        values = [form.format(i % 100) for i in range(160)]
+        mixed["cost"] = values
+        with pytest.raises(StudyError) as caught:
+            prepare(mixed, target="cost")
+        assert "too many for classes. It looks like a number: write" in str(
+            caught.value
+        )
+        assert repr(values[0]) in str(caught.value)
+        told = f"taken for text: cost (such as {values[0]!r})."
+        assert told in " ".join(prepare(mixed).notices)
+        # Of text that names the rows, too.
+        mixed["cost"] = [form.format(i) for i in range(160)]
+        assert told in " ".join(prepare(mixed).notices)
+
+    def test_a_few_words_between_numbers_are_told(self, mixed):
+        mixed["dose"] = [str(i % 50) for i in range(155)] + ["unknown"] * 5
+        told = "taken for text: dose (such as 'unknown')."
+        assert told in " ".join(prepare(mixed).notices)
+        mixed["dose"] = pd.Categorical(np.arange(160) % 7)
+        assert "dose" not in " ".join(prepare(mixed).notices)
 
     def test_nothing_to_predict_from(self, mixed):
         with pytest.raises(StudyError, match="no column is left"):
