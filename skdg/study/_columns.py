@@ -205,7 +205,7 @@ def clean_features(
             notices.append(f"Columns {reason} left out: {', '.join(names)}.")
     if numbers_as_text:
         notices.append(
-            f"Columns of what looks like numbers, but is not written as 1234.5, taken "
+            f"Columns of numbers that are not all written like 1234.5, and so taken "
             f"for text: {', '.join(numbers_as_text)}."
         )
     return pd.DataFrame(columns, index=frame.index), kinds

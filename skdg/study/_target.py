@@ -47,7 +47,12 @@ def as_target(
     values: Any = np.asarray(column)
     numeric = values.dtype.kind == "f"
     written = "" if numeric else written_number(column)
-    mend = f" It looks like a number: write {written!r} as 1234.5." if written else ""
+    mend = ""
+    if written:
+        mend = (
+            f" Nearly all values are numbers, but not all are written like 1234.5, "
+            f"such as {written!r}."
+        )
     distinct = len(np.unique(values))
     if distinct == 1:
         raise StudyError(

@@ -301,11 +301,11 @@ class TestErrors:
         mixed["cost"] = values
         with pytest.raises(StudyError) as caught:
             prepare(mixed, target="cost")
-        assert "too many for classes. It looks like a number: write" in str(
+        assert "too many for classes. Nearly all values are numbers" in str(
             caught.value
         )
-        assert repr(values[0]) in str(caught.value)
-        told = f"taken for text: cost (such as {values[0]!r})."
+        assert f"1234.5, such as {values[0]!r}." in str(caught.value)
+        told = f"and so taken for text: cost (such as {values[0]!r})."
         assert told in " ".join(prepare(mixed).notices)
         # Of text that names the rows, too.
         mixed["cost"] = [form.format(i) for i in range(160)]
@@ -313,7 +313,7 @@ class TestErrors:
 
     def test_a_few_words_between_numbers_are_told(self, mixed):
         mixed["dose"] = [str(i % 50) for i in range(155)] + ["unknown"] * 5
-        told = "taken for text: dose (such as 'unknown')."
+        told = "and so taken for text: dose (such as 'unknown')."
         assert told in " ".join(prepare(mixed).notices)
         mixed["dose"] = pd.Categorical(np.arange(160) % 7)
         assert "dose" not in " ".join(prepare(mixed).notices)
