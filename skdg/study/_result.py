@@ -124,8 +124,8 @@ class StudyResult:
         Parameters
         ----------
         reference : str, default="ERM"
-            Name of the estimator to test the others against. If the study has none of
-            this name, there are no tests.
+            Name of the estimator to test the others against. If the study has no "ERM",
+            there are no tests by default.
 
         test : {"wilcoxon", "t"}, default="wilcoxon"
             The paired test over held-out domains, two-sided: the signed-rank test, or
@@ -162,6 +162,11 @@ class StudyResult:
 
         if test not in ("wilcoxon", "t"):
             raise ValueError(f"test must be 'wilcoxon' or 't', got {test!r}.")
+        if reference not in (REFERENCE, *self._estimators):
+            raise ValueError(
+                f"There is no estimator {reference!r} to test the others against; "
+                f"there are {', '.join(self._estimators)}."
+            )
         frame, failed = self._table(), self.failures()
         n_out = failed["held_out"].map(len)
         parts = []

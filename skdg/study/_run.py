@@ -97,9 +97,10 @@ def run_study(
         states, which replace those of the estimators.
 
     scoring : str or callable, default=None
-        Name of a scorer of scikit-learn, or ``scorer(estimator, X, y)``; more is
-        better. None is "accuracy" for classifiers, and for regressors
-        "neg_root_mean_squared_error": R2 would compare with the spread in a domain.
+        Name of a scorer of scikit-learn, or ``scorer(estimator, X, y)``, to be computed
+        on each domain; more is better. None is "accuracy" for classifiers, and for
+        regressors "neg_root_mean_squared_error": R2 would compare with the spread in a
+        domain.
 
     output : str or path, default="study/"
         The folder of the study. Each finished fit is a file there before the next one

@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _num_samples
 
 from skdg.base import encode_groups
+from skdg.metrics import GroupScorer
 from skdg.model_selection import DomainHoldout
 from skdg.study._methods import baselines_of, space_of
 from skdg.study._names import are_classifiers, name_estimators
@@ -93,6 +94,16 @@ def set_up(
     ValueError
         If there is no such study; the message says why.
     """
+    if groups is None:
+        raise ValueError(
+            "A study holds out one domain after the other, but groups is None. Pass "
+            "the domain of each row: run_study(estimators, X, y, groups)."
+        )
+    if isinstance(scoring, GroupScorer):
+        raise ValueError(
+            f"A study scores each domain by itself, so scoring must be what to compute "
+            f"on one domain, not {scoring!r}. Pass scoring={scoring.scoring!r}."
+        )
     rules = (selection,) if isinstance(selection, str) else tuple(selection)
     domains, codes = encode_groups(groups, _num_samples(y))
     _check_rules(rules, domains)

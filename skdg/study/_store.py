@@ -4,7 +4,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import numpy as np
 import skdg
 
 _MANIFEST = "study.json"
+# A message shows so many characters of a parameter.
+_SHOWN = 60
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -146,8 +148,15 @@ def open_study(
         for what, value in facts.items()
         if known["facts"].get(what) != value
     ]
+    # What is the same for several estimators, such as columns, is said once.
+    changed: dict[tuple[str, str], list[str]] = {}
     for name in sorted(prints.keys() & known["estimators"].keys()):
-        changes += _differences(name, known["estimators"][name], prints[name])
+        for change in _differences(known["estimators"][name], prints[name]):
+            changed.setdefault(change, []).append(repr(name))
+    changes += [
+        f"{what} {', '.join(names)} {values}"
+        for (what, values), names in changed.items()
+    ]
     if changes:
         raise ValueError(
             f"{folder} holds the fits of another study, and mixing the two would give "
@@ -162,16 +171,31 @@ def open_study(
         part.unlink(missing_ok=True)
 
 
-def _differences(name: str, there: dict[str, Any], here: dict[str, Any]) -> list[str]:
+def _differences(
+    there: dict[str, Any], here: dict[str, Any]
+) -> Iterator[tuple[str, str]]:
+    """Say what of an estimator differs, and what it is there and here."""
     if there["class"] != here["class"]:
-        return [
-            f"the estimator {name!r} ({there['class']} there, {here['class']} here)"
-        ]
+        yield "the estimator", f"({there['class']} there, {here['class']} here)"
+        return
     before, after = there["parameters"], here["parameters"]
-    missing = [None, "nothing"]
-    return [
-        f"the parameter {key} of {name!r} ({before.get(key, missing)[1]} there, "
-        f"{after.get(key, missing)[1]} here)"
-        for key in sorted(before.keys() | after.keys())
-        if before.get(key, missing)[0] != after.get(key, missing)[0]
-    ]
+    for key in sorted(before.keys() | after.keys()):
+        old, new = (known.get(key, [None, "nothing"]) for known in (before, after))
+        if old[0] != new[0]:
+            yield f"the parameter {key} of", _first_difference(old[1], new[1])
+
+
+def _first_difference(there: str, here: str) -> str:
+    """Show two texts, of long ones some of what is from their first difference on."""
+    start = 0
+    if max(len(there), len(here)) > _SHOWN:
+        pairs = enumerate(zip(there, here, strict=False))
+        same = next((n for n, (a, b) in pairs if a != b), 0)
+        start = max(0, same - _SHOWN // 4)
+    there, here = (
+        "..." * (start > 0)
+        + text[start : start + _SHOWN]
+        + "..." * (len(text) > start + _SHOWN)
+        for text in (there, here)
+    )
+    return f"({there} there, {here} here)"

@@ -22,6 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdg import AnchorClassifier, ERMClassifier, MultiTaskLinearClassifier
+from skdg.metrics import GroupScorer
 from skdg.model_selection import DomainHoldout, search_space
 from skdg.study import run_study
 from skdg.study._fit import seed_of
@@ -332,6 +333,36 @@ def test_what_changed_within_a_list_of_parts_is_named(tmp_path):
         study(0, with_mean=False)
 
 
+def test_a_long_list_that_changed_is_shown_once_and_in_part(tmp_path):
+    columns = [f"column {i}" for i in range(40)]
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(150, 40)), columns=columns)
+
+    def study(*left_out):
+        kept = [name for name in columns if name not in left_out]
+        first = ColumnTransformer([("some", StandardScaler(), kept)])
+        estimators = {n: make_pipeline(first, LogisticRegression()) for n in "abcd"}
+        small_study(
+            tmp_path,
+            X=X,
+            estimators=estimators,
+            selection="oracle",
+            n_candidates=1,
+            n_seeds=1,
+        )
+
+    study()
+    with pytest.raises(ValueError, match="differs: the parameter") as caught:
+        study("column 17")
+    message = str(caught.value)
+    assert message.count("columntransformer__transformers of 'a', 'b', 'c', 'd' (") == 1
+    there, here = message.partition(" there, ")[::2]
+    assert "'column 17', 'column 18'" in there
+    assert "column 17" not in here
+    assert "'column 18'" in here
+    assert "column 3" not in message
+    assert len(message) < 550 + len(str(tmp_path))
+
+
 class FailsOn(ClassifierMixin, BaseEstimator):
     """Fails where the domain with 50 rows is held out, and always if told to."""
 
@@ -592,6 +623,15 @@ def test_data_frames_and_labels_of_any_type(tmp_path):
         ({"estimators": [Ridge(), LogisticRegression()]}, "classifiers only"),
         ({"param_distributions": {"IRM": {}}}, r"param_distributions has \['IRM'\]"),
         ({"n_seeds": 0}, "'n_seeds' parameter"),
+        (
+            {"groups": None},
+            r"groups is None\. Pass the domain of each row: run_study\(",
+        ),
+        (
+            {"scoring": GroupScorer("f1_macro", reduction="mean")},
+            r"each domain by itself.*not GroupScorer\(.*Pass scoring='f1_macro'\.",
+        ),
+        ({"scoring": GroupScorer()}, r"Pass scoring=None\."),
     ],
 )
 def test_mistakes_are_named_before_any_fit(tmp_path, options, message):

@@ -89,10 +89,24 @@ def test_student_and_another_reference(result):
     summary = result.summary(reference="bad", test="t").loc["oracle"]
     expected = ttest_rel(means["good"], means["bad"]).pvalue
     assert summary.loc["good", "p"] == pytest.approx(expected, rel=1e-9)
-    without = result.summary(reference="nobody")
-    assert without[["gain", "p", "p_holm"]].isna().all(axis=None)
+    with pytest.raises(ValueError, match=r"no estimator 'god' .* are ERM, good, bad\."):
+        result.summary(reference="god")
     with pytest.raises(ValueError, match="test must be 'wilcoxon' or 't'"):
         result.summary(test="z")
+
+
+def test_without_erm_there_are_no_tests_unless_asked_for():
+    rows = {
+        Fit(name, (d,), 0, 0): row(0.5, [0.5 + 0.1 * d * place])
+        for place, name in enumerate("ab")
+        for d in range(4)
+    }
+    result = StudyResult(rows, np.arange(4), list("ab"), ["oracle"], "s")
+    assert result.summary()[["gain", "p", "p_holm"]].isna().all(axis=None)
+    assert conclusion(result.summary().loc["oracle"], "ERM", "t") == ""
+    assert result.summary(reference="a").loc[("oracle", "b"), "gain"] > 0
+    with pytest.raises(ValueError, match="no estimator 'c'"):
+        result.to_html(reference="c")
 
 
 def test_selection_does_not_look_at_the_unseen_score():
