@@ -84,6 +84,12 @@ def clean_target(column: pd.Series, notices: list[str]) -> pd.Series:
         )
     if pd.api.types.is_numeric_dtype(cleaned.dtype):
         numbers = cleaned.astype("float64")
+        if numbers.nunique() < cleaned.nunique():
+            raise StudyError(
+                f"target {name!r} holds whole numbers that differ in digits which a "
+                f"float does not have, such as {cleaned.abs().max()}. If they name "
+                f"classes, write them as text, with a letter before the number."
+            )
         if np.isinf(numbers).any():
             raise StudyError(
                 f"target {name!r} is infinite in {int(np.isinf(numbers).sum())} rows."

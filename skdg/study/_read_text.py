@@ -12,7 +12,7 @@ from skdg.study._errors import StudyError
 from skdg.study._numbers import NEARLY_ALL
 
 # A number with a comma before its decimals, and perhaps points between thousands.
-_WITH_COMMA = r"[-+]?(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,\d+)?|[-+]?,\d+"
+_WITH_COMMA = r"[-+]?(?:(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,\d+)?|,\d+)"
 # In "1,234" the comma may as well stand between thousands; in these it cannot.
 _SURELY_WITH_COMMA = r".*,(?:\d{1,2}|\d{4,})"
 
@@ -119,4 +119,4 @@ def _with_points(column: pd.Series) -> pd.Series:
     """Write numbers with decimal commas as others do; leave all else."""
     values = column.str.strip()
     plain = values.str.replace(".", "").str.replace(",", ".")
-    return plain.where(values.str.fullmatch(_WITH_COMMA).fillna(False), column)
+    return plain.where(values.str.fullmatch(_WITH_COMMA, na=False), column)

@@ -279,6 +279,13 @@ class TestErrors:
         with pytest.raises(StudyError, match="infinite in 1 rows"):
             prepare(mixed)
 
+    def test_whole_numbers_beyond_those_of_floats(self, mixed):
+        mixed["y"] = 2**53 + np.arange(160) % 2
+        with pytest.raises(StudyError, match=rf"'y' .* such as {2**53 + 1}\. If they"):
+            prepare(mixed, target="y")
+        mixed["y"] = 2**53 - np.arange(160) % 2
+        assert set(prepare(mixed, target="y").target) == {str(2**53 - 1), str(2**53)}
+
     def test_lists_as_target(self, mixed):
         mixed["tags"] = [["a"]] * 160
         with pytest.raises(StudyError, match="'tags' holds lists"):
