@@ -35,6 +35,9 @@ from skdg._training.protocols import Network, Step, shared_gradients
 from skdg._training.rows import DomainRows
 from skdg._training.state import NetworkState, spawn_seeds, to_numpy
 
+# Of the network, the batches, the method, and the constructor of a module and its runs.
+N_SEEDS = 5
+
 
 @estimator
 class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
@@ -205,7 +208,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
         """Train a network and set the fitted attributes."""
         rows, targets = data.rows, data.targets
         first_iter = getattr(self, "n_iter_", 0) if one_pass else 0
-        seeds = spawn_seeds(self.random_state, 5, first_iter)
+        seeds = spawn_seeds(self.random_state, N_SEEDS, first_iter)
         # A module is built again as it was built first.
         module_seed = seeds[3] if start is None else self._module_seed
         batch_size = resolve_batch_size(self.batch_size, rows.sizes)

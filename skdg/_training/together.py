@@ -31,7 +31,7 @@ from skdg._training.drawing import (
     sees_points,
     spread_batches,
 )
-from skdg._training.estimators import NetworkEstimator
+from skdg._training.estimators import N_SEEDS, NetworkEstimator
 from skdg._training.loop import train_models
 from skdg._training.optimizer import Optimizer
 from skdg._training.rows import DomainRows
@@ -115,9 +115,9 @@ def fit_models(
     leader = _leader(models)
     first, loss = data[0].rows, data[0].targets.loss
     if isinstance(leader.random_state, Integral):
-        seeds = [spawn_seeds(leader.random_state, 4)] * len(models)
+        seeds = [spawn_seeds(leader.random_state, N_SEEDS)] * len(models)
     else:
-        seeds = [spawn_seeds(model.random_state, 4) for model in models]
+        seeds = [spawn_seeds(model.random_state, N_SEEDS) for model in models]
     # Models with the same seed see the same rows in the same order.
     n_drawn = len(models) if isinstance(leader.random_state, np.ndarray) else 1
     batch_size = resolve_batch_size(leader.batch_size, first.sizes)

@@ -247,6 +247,19 @@ def test_random_states_that_are_objects():
         assert_same_fit(model, other)
 
 
+def test_models_with_one_generator_draw_from_it_in_turn():
+    X, y, groups = make_data("ERMRegressor", EQUAL, 2)
+    shared, other = np.random.RandomState(0), np.random.RandomState(0)
+    models = [ERMRegressor(max_iter=3, random_state=shared) for _ in range(3)]
+    alone = [
+        ERMRegressor(max_iter=3, random_state=other).fit(X, y, groups=groups)
+        for _ in range(3)
+    ]
+    fit_models(models, [check(models[0], X, y, groups)] * 3)
+    for model, one in zip(models, alone, strict=True):
+        assert_same_fit(model, one)
+
+
 def test_global_state_is_left_alone():
     X, y, groups = make_data("ERMRegressor", EQUAL, 2)
     models = [ERMRegressor(max_iter=2, random_state=seed) for seed in range(2)]
