@@ -32,8 +32,6 @@ def _as_labels(groups: Any) -> np.ndarray:
         ) from error
     if labels.dtype.kind == "f" and isinstance(groups, list) and types == {int}:
         return _as_objects(groups)  # integers that only fit into a float, rounded
-    if labels.dtype in ("datetime64[ns]", "timedelta64[ns]"):
-        labels = _as_microseconds(labels)
     if labels.ndim != 1:
         raise ValueError(
             f"groups must be one-dimensional, with one domain label per row; got an "
@@ -43,12 +41,17 @@ def _as_labels(groups: Any) -> np.ndarray:
     return labels
 
 
-def _as_microseconds(times: np.ndarray) -> np.ndarray:
-    """Return times in a unit in which they equal Timestamps, if they are whole in it.
+def in_microseconds(times: np.ndarray) -> np.ndarray:
+    """Return times in the unit of Python's own, if they are whole numbers of it.
 
-    In nanoseconds, ``tolist`` makes them plain integers.
+    So the labels of one time are equal, whatever the unit they came in: of others
+    ``tolist`` makes dates or plain integers.
     """
-    converted = times.astype(f"{times.dtype.kind}8[us]")
+    unit = np.dtype(f"{times.dtype.kind}8[us]")
+    # How long a month or a year lasts, numpy can only guess.
+    if not np.can_cast(times.dtype, unit, "same_kind"):
+        return times
+    converted = times.astype(unit)
     back = converted.astype(times.dtype)
     return converted if np.array_equal(back, times, equal_nan=True) else times
 
@@ -134,7 +137,8 @@ def encode_groups(groups: Any, n_samples: int) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     domains : ndarray of shape (n_domains,)
-        The distinct labels, sorted.
+        The distinct labels, sorted. Times of numpy are in microseconds, whatever their
+        unit was, unless they are no whole number of these.
 
     codes : ndarray of shape (n_samples,)
         For each row the position of its label in `domains`.
@@ -163,4 +167,7 @@ def encode_groups(groups: Any, n_samples: int) -> tuple[np.ndarray, np.ndarray]:
             f"groups has a missing value in row {row} ({labels[row]!r}). Every row "
             f"needs a domain: drop such rows or give them a label of their own."
         )
-    return _sorted_unique(labels)
+    domains, codes = _sorted_unique(labels)
+    if domains.dtype.kind in "mM":
+        domains = in_microseconds(domains)
+    return domains, codes

@@ -101,6 +101,26 @@ CONTAINERS = {
 }
 
 
+@pytest.mark.parametrize("unit", ["Y", "M", "D", "h", "s", "ns"])
+def test_dates_of_numpy_are_the_labels_of_pandas(unit):
+    # Every date is the beginning of a year, so that all units can say it.
+    years = np.array(["2021", "2019", "2020", "2021"], dtype=f"datetime64[{unit}]")
+    domains, codes = encode_groups(years, 4)
+    assert codes.tolist() == [2, 0, 1, 2]
+    assert domains.dtype == "datetime64[us]"
+    assert domains.tolist() == [datetime.datetime(y, 1, 1) for y in (2019, 2020, 2021)]
+    assert set(domains.tolist()) == set(encode_groups(pd.Series(years), 4)[0].tolist())
+
+
+def test_times_beyond_microseconds_keep_their_unit():
+    far = np.array([400_000, 300_000], dtype="datetime64[Y]")
+    domains, codes = encode_groups(far, 2)
+    np.testing.assert_array_equal(domains[codes], far)
+    # How many days a year has is not known of a span.
+    spans = np.array([2, 1], dtype="timedelta64[Y]")
+    assert encode_groups(spans, 2)[0].dtype == "timedelta64[Y]"
+
+
 @pytest.mark.parametrize("unit", ["ns", "us", "ms", "s"])
 @pytest.mark.parametrize("times", [MONTHS, MONTHS - MONTHS[1]], ids=["times", "spans"])
 def test_times_are_the_same_labels_in_any_unit(times, unit):

@@ -10,10 +10,17 @@ from sklearn.base import is_classifier
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
+from skdg._label_lookup import (
+    find_labels,
+    label_values,
+    labels_seen,
+    warn_if_none_seen,
+)
 from skdg.inspection._plotting import (
     add_legend,
     get_axes,
     label_places,
+    label_text,
     make_frame,
     n_lines,
     wrap_labels,
@@ -27,7 +34,7 @@ _MARKERS = ("o", "s", "^", "D", "v")
 def _domains_seen(models: dict[str, Any]) -> list[Hashable]:
     """Return the domains that all models were trained on, by their own word."""
     known = {
-        name: model.domains_.tolist()
+        name: label_values(model.domains_)
         for name, model in models.items()
         if hasattr(model, "domains_")
     }
@@ -38,7 +45,7 @@ def _domains_seen(models: dict[str, Any]) -> list[Hashable]:
         )
     (first, seen), *others = known.items()
     for name, domains in others:
-        if set(domains) != set(seen):
+        if len(domains) != len(seen) or np.any(find_labels(domains, seen) < 0):
             raise ValueError(
                 f"The models were trained on different domains, {first!r} on {seen} "
                 f"and {name!r} on {domains}; pass the labels that all have seen as "
@@ -207,11 +214,14 @@ class DomainScoreDisplay:
         DomainScoreDisplay
             The display, drawn.
         """
+        seen = labels_seen(seen)
         predictions = y_pred if isinstance(y_pred, dict) else {"predictions": y_pred}
         scores = {
             name: group_scores(y_true, prediction, groups=groups, metric=metric)
             for name, prediction in predictions.items()
         }
+        labels = list(next(iter(scores.values())))
+        warn_if_none_seen(seen, labels, stacklevel=2)
         name = getattr(metric, "__name__", "score").replace("_", " ")
         return cls(scores, seen, score_name=name).plot(ax)
 
@@ -223,8 +233,9 @@ class DomainScoreDisplay:
         pandas.DataFrame
             Columns "estimator", "domain", "seen" and "score".
         """
+        seen = labels_seen(self.seen)
         rows = [
-            (name, domain, domain in set(self.seen), score)
+            (name, domain, bool(find_labels([domain], seen) >= 0), score)
             for name, scores in self.scores.items()
             for domain, score in scores.items()
         ]
@@ -245,11 +256,15 @@ class DomainScoreDisplay:
         DomainScoreDisplay
             The display itself.
         """
-        seen = set(self.seen)
         domains = list(next(iter(self.scores.values())))
+        unseen = find_labels(domains, labels_seen(self.seen)) < 0
         # Unseen domains come last, at the bottom, where the eye compares them.
-        domains.sort(key=lambda domain: domain not in seen)
-        labels = [f"{d}" if d in seen else f"{d} (unseen)" for d in domains]
+        domains = [domains[place] for place in np.argsort(unseen, kind="stable")]
+        unseen = np.sort(unseen)
+        labels = [
+            label_text(domain) + " (unseen)" * bool(is_unseen)
+            for domain, is_unseen in zip(domains, unseen, strict=True)
+        ]
         texts = wrap_labels(labels)
         per_domain = max(0.18 * n_lines(texts), 0.07 * len(self.scores), 0.25)
         figsize = (6.4, float(np.clip(per_domain * len(domains) + 1.0, 3.5, 30.0)))
@@ -263,9 +278,8 @@ class DomainScoreDisplay:
             # There are ten colors; then come other markers.
             marker = _MARKERS[index // 10 % len(_MARKERS)]
             ax.plot(values, places + shift, marker, label=name, color=f"C{index}", ms=5)
-        for place, domain in zip(places, domains, strict=True):
-            if domain not in seen:
-                ax.axhspan(place - 0.5, place + 0.5, color="0.5", alpha=0.15, lw=0)
+        for place in places[unseen]:
+            ax.axhspan(place - 0.5, place + 0.5, color="0.5", alpha=0.15, lw=0)
         ax.set_ylim(len(domains) - 0.5, -0.5)
         to_right = ax.get_yaxis_transform()
         ax.hlines(places[1:] - 0.5, 0, 1, color="0.9", lw=0.8, transform=to_right)

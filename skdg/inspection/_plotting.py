@@ -35,7 +35,14 @@ def get_axes(
 
 def wrap_labels(labels: Sequence[Any]) -> list[str]:
     """Return labels as text, in several lines if they are long."""
-    return [textwrap.fill(str(label), _LINE_LENGTH) for label in labels]
+    return [textwrap.fill(label_text(label), _LINE_LENGTH) for label in labels]
+
+
+def label_text(label: Any) -> str:
+    """Return a label as text, times of numpy in no finer unit than they need."""
+    if isinstance(label, np.datetime64):
+        return str(np.datetime_as_string(label, unit="auto"))
+    return str(label.item() if isinstance(label, np.timedelta64) else label)
 
 
 def n_lines(texts: Sequence[str]) -> int:

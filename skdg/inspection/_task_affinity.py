@@ -19,6 +19,7 @@ from sklearn.utils.validation import (
     has_fit_parameter,
 )
 
+from skdg._label_lookup import find_labels, label_values
 from skdg._training.protocols import shared_gradients
 from skdg.base import encode_groups
 from skdg.exceptions import SingleDomainWarning
@@ -142,15 +143,14 @@ def _coefficient_cosine(estimator: Any, domains: np.ndarray) -> np.ndarray:
             f"method='coefficient' needs a linear multi-task model with task_coef_; "
             f"{type(estimator).__name__} has none."
         )
-    places = {label: place for place, label in enumerate(estimator.domains_.tolist())}
-    labels = domains.tolist()
-    for label in labels:
-        if label not in places:
-            raise ValueError(
-                f"method='coefficient' compares domains that the model was fitted to, "
-                f"{list(places)}; groups also holds {label!r}."
-            )
-    coefs = estimator.task_coef_[[places[label] for label in labels]]
+    known, labels = label_values(estimator.domains_), label_values(domains)
+    places = find_labels(labels, known)
+    if places.min() < 0:
+        raise ValueError(
+            f"method='coefficient' compares domains that the model was fitted to, "
+            f"{known}; groups also holds {labels[int(places.argmin())]!r}."
+        )
+    coefs = estimator.task_coef_[places]
     return cosines(coefs.reshape(len(coefs), -1))
 
 

@@ -11,6 +11,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length
 
+from skdg._label_lookup import label_values
 from skdg.base import encode_groups
 
 # The endings by which scikit-learn says in which direction a metric is better.
@@ -30,8 +31,7 @@ def rows_by_domain(
     A domain whose rows all have weight 0 is left out, as if its rows were not there.
     """
     domains, codes = encode_groups(groups, n_samples)
-    # Labels as Python objects print as what they are; dates would turn into integers.
-    labels = list(domains) if domains.dtype.kind in "mM" else domains.tolist()
+    labels = label_values(domains)
     order = np.argsort(codes, kind="stable")
     ends = np.cumsum(np.bincount(codes, minlength=len(labels)))
     rows = dict(zip(labels, np.split(order, ends[:-1]), strict=True))

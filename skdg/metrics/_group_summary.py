@@ -14,6 +14,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import _check_sample_weight
 
+from skdg._label_lookup import find_labels, labels_seen, warn_if_none_seen
 from skdg._random import RandomState, private_rng
 from skdg.metrics._group_scores import group_scores, more_is_better, rows_by_domain
 
@@ -238,6 +239,7 @@ def group_summary(
                 rng=np.random.default_rng(rng.randint(2**31 - 1)),
             ).confidence_interval
         bounds.append(interval.low if better else interval.high)
+    in_domain, unseen = _means(scores, seen)
     values = np.array(list(scores.values()))
     worst, position = (np.min, np.argmin) if better else (np.max, np.argmax)
     return GroupSummary(
@@ -247,18 +249,22 @@ def group_summary(
         worst_domain=list(scores)[int(position(values))],
         gap=float(np.max(values) - np.min(values)),
         percentile_10=float(np.percentile(values, 10 if better else 90)),
-        in_domain=_mean(scores, seen, is_seen=True),
-        unseen=_mean(scores, seen, is_seen=False),
+        in_domain=in_domain,
+        unseen=unseen,
         worst_bound=float(worst(bounds)),
         confidence_level=float(confidence_level),
     )
 
 
-def _mean(
-    scores: dict[Hashable, float], seen: Collection[Hashable] | None, *, is_seen: bool
-) -> float | None:
-    """Return the mean over the domains that were seen, or over the others."""
+def _means(
+    scores: dict[Hashable, float], seen: Collection[Hashable] | None
+) -> list[float | None]:
+    """Return the mean over the domains that were seen, and over the others."""
     if seen is None:
-        return None
-    own = [score for label, score in scores.items() if (label in seen) == is_seen]
-    return float(np.mean(own)) if own else None
+        return [None, None]
+    labels, known = list(scores), labels_seen(seen)
+    warn_if_none_seen(known, labels, stacklevel=4)
+    is_seen = find_labels(labels, known) >= 0
+    values = np.array(list(scores.values()))
+    parts = (values[is_seen], values[~is_seen])
+    return [float(np.mean(part)) if len(part) else None for part in parts]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from skdg._label_lookup import find_labels, label_values
 from skdg.base import encode_groups
 
 
@@ -58,6 +59,4 @@ def row_tasks(groups: Any, domains: np.ndarray, n_rows: int) -> np.ndarray:
     if groups is None:
         return np.full(n_rows, -1)
     labels, codes = encode_groups(groups, n_rows)
-    # As Python's values: times of numpy need not have the hash of pandas' own.
-    known = {label: task for task, label in enumerate(domains.tolist())}
-    return np.array([known.get(label, -1) for label in labels.tolist()])[codes]
+    return find_labels(label_values(labels), label_values(domains))[codes]

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import accuracy_score, mean_absolute_error, r2_score
@@ -110,6 +111,32 @@ def test_models_that_do_not_know_their_domains_need_to_be_told():
         model, X, y, groups=groups, seen=["west"]
     )
     assert list(display.seen) == ["west"]
+
+
+def test_seen_is_a_collection_of_labels_by_value():
+    X, y, groups = make_rows()
+    model = LinearRegression().fit(X, y)
+
+    def draw(seen):
+        return DomainScoreDisplay.from_estimator(model, X, y, groups=groups, seen=seen)
+
+    for one in ("west", b"west", 3):
+        with pytest.raises(TypeError, match=rf"seen must .* got {one!r}"):
+            draw(one)
+    assert plt.get_fignums() == []
+    series = pd.Series(["west"], index=["east"])
+    for display in (
+        draw(series),
+        DomainScoreDisplay({"m": {"east": 1, "west": 2}}, series),
+    ):
+        of_domain = display.frame().set_index("domain")["seen"]
+        assert of_domain["west"]
+        assert not of_domain["east"]
+    with pytest.warns(
+        UserWarning, match=r"\('West'\) is in groups, which holds 'east'"
+    ):
+        display = draw(["West"])
+    assert not display.frame()["seen"].any()
 
 
 SCORES = {

@@ -1,6 +1,7 @@
 # Authors: The skdg developers
 # SPDX-License-Identifier: BSD-3-Clause
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import beta
 from sklearn.metrics import (
@@ -38,6 +39,25 @@ def test_domains_seen_and_unseen():
     assert of_accuracies(hits, sizes).in_domain is None
     assert of_accuracies(hits, sizes).unseen is None
     assert of_accuracies(hits, sizes, seen=[0, 1, 2, 3]).unseen is None
+
+
+def test_seen_in_a_series_goes_by_value():
+    # 1 is in the index, but no value.
+    summary = of_accuracies(
+        [9, 3, 10], [10, 4, 10], seen=pd.Series([0, 2], index=[1, 5])
+    )
+    assert summary.in_domain == pytest.approx((0.9 + 1.0) / 2, abs=1e-15)
+    assert summary.unseen == 0.75
+
+
+def test_seen_domains_of_which_there_are_none_give_a_warning():
+    with pytest.warns(
+        UserWarning, match=r"seen in training \('0', '1'\).* holds 0, 1:"
+    ):
+        summary = of_accuracies([9, 3], [10, 4], seen=["0", "1"])
+    assert summary.in_domain is None
+    assert summary.unseen == summary.mean
+    assert of_accuracies([9, 3], [10, 4], seen=[]).unseen == summary.mean
 
 
 def test_errors_turn_the_direction():

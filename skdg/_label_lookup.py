@@ -1,0 +1,83 @@
+# Authors: The skdg developers
+# SPDX-License-Identifier: BSD-3-Clause
+"""Looking labels of domains up among others, whatever holds them."""
+
+import datetime
+import warnings
+from collections.abc import Collection, Hashable, Iterable, Sequence
+from numbers import Number
+
+import numpy as np
+
+from skdg._labels import in_microseconds
+
+# Labels of different types can be equal only within one of these.
+_KINDS = (Number, str, datetime.date, datetime.timedelta)
+_N_LISTED = 5
+
+
+def label_values(domains: np.ndarray) -> list[Hashable]:
+    """Return labels as Python's values, but times as numpy's, which print as times."""
+    return list(domains) if domains.dtype.kind in "mM" else domains.tolist()
+
+
+def find_labels(labels: Iterable[Hashable], known: Iterable[Hashable]) -> np.ndarray:
+    """Return for each label its position among those that are known, or -1."""
+    places = {_key(label): place for place, label in enumerate(known)}
+    found = [places.get(_key(label), -1) for label in labels]
+    return np.array(found, dtype=np.intp)
+
+
+def _key(label: Hashable) -> Hashable:
+    """Return what is equal, and has the same hash, for all labels of one time.
+
+    Times of numpy need not have the hash of pandas' own, and a date is its midnight,
+    since that is what numpy and pandas make of it.
+    """
+    if isinstance(label, np.datetime64 | np.timedelta64):
+        value = in_microseconds(np.asarray(label)).item()
+        return label if isinstance(value, int) else value
+    if type(label) is datetime.date:
+        return datetime.datetime.combine(label, datetime.time())
+    return label
+
+
+def differ_in_kind(some: Iterable[Hashable], others: Iterable[Hashable]) -> bool:
+    """Whether none of some labels could equal one of others, by their types alone."""
+    kinds = [{_kind(_key(label)) for label in labels} for labels in (some, others)]
+    return kinds[0].isdisjoint(kinds[1])
+
+
+def _kind(label: Hashable) -> type:
+    return next((kind for kind in _KINDS if isinstance(label, kind)), type(label))
+
+
+def listed(labels: Sequence[Hashable]) -> str:
+    """Return the first labels for a message, so that 1 and "1" look different."""
+    more = ", ..." if len(labels) > _N_LISTED else ""
+    return ", ".join(map(repr, labels[:_N_LISTED])) + more
+
+
+def labels_seen(seen: Collection[Hashable]) -> list[Hashable]:
+    """Return the labels of the domains that were seen, from any collection of them."""
+    if isinstance(seen, str | bytes) or not isinstance(seen, Iterable):
+        raise TypeError(
+            f"seen must be a collection of labels, got {seen!r}. Pass that of a single "
+            f"domain as seen=[{seen!r}]."
+        )
+    # A Series is a collection of its values, though `in` looks at its index.
+    return label_values(np.asarray(seen)) if hasattr(seen, "__array__") else list(seen)
+
+
+def warn_if_none_seen(
+    seen: Sequence[Hashable], labels: Sequence[Hashable], stacklevel: int
+) -> None:
+    """Warn if domains were seen, but no label is one of theirs."""
+    if len(seen) and np.all(find_labels(labels, seen) < 0):
+        warnings.warn(
+            f"None of the domains seen in training ({listed(seen)}) is in groups, "
+            f"which holds {listed(labels)}: all count as unseen. If that is not so, "
+            f"pass labels that are equal, of the same type.",
+            UserWarning,
+            stacklevel=stacklevel + 1,
+        )
