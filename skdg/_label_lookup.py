@@ -52,6 +52,11 @@ def _kind(label: Hashable) -> type:
     return next((kind for kind in _KINDS if isinstance(label, kind)), type(label))
 
 
+def types_of(labels: Iterable[Hashable]) -> str:
+    """Return the names of the labels' types."""
+    return " or ".join(sorted({type(label).__name__ for label in labels}))
+
+
 def listed(labels: Sequence[Hashable]) -> str:
     """Return the first labels for a message, so that 1 and "1" look different."""
     more = ", ..." if len(labels) > _N_LISTED else ""

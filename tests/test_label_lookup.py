@@ -3,6 +3,7 @@
 """A domain is found again, whatever holds its label."""
 
 import datetime
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -10,7 +11,12 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from skdg import MultiTaskLinearSVC, MultiTaskNetworkRegressor
+from skdg import (
+    MultiTaskLinearRegressor,
+    MultiTaskLinearSVC,
+    MultiTaskNetworkRegressor,
+    SingleDomainWarning,
+)
 from skdg._label_lookup import find_labels, label_values
 from skdg.base import encode_groups
 from skdg.inspection import DomainScoreDisplay, task_affinity
@@ -96,6 +102,49 @@ def test_networks_find_dates_again():
     np.testing.assert_array_equal(
         model.predict(X, groups=pd.Series(dates[codes])), by_int
     )
+
+
+MODELS = [
+    MultiTaskLinearSVC(),
+    MultiTaskLinearRegressor(),
+    MultiTaskNetworkRegressor(hidden_layer_sizes=(), max_iter=5),
+]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
+def test_labels_of_another_type_than_in_fit_give_a_warning(model):
+    X, signal, codes = rows()
+    y = (signal > 0).astype(int)
+    model.fit(X, y, groups=codes)
+    shared, own = model.predict(X), model.predict(X, groups=codes)
+    said = r"type str \('0', '1', '2'\), but .* labels of type int \(0, 1, 2\)"
+    with pytest.warns(UserWarning, match=said) as caught:
+        predicted = model.predict(X, groups=codes.astype(str))
+    assert [Path(warning.filename).name for warning in caught] == [Path(__file__).name]
+    np.testing.assert_array_equal(predicted, shared)
+    with pytest.warns(UserWarning, match="type datetime64"):
+        model.predict(X, groups=DAYS[codes])
+    # A new domain is silent, and so is the same number as a float.
+    np.testing.assert_array_equal(model.predict(X, groups=codes + 7), shared)
+    np.testing.assert_array_equal(model.predict(X, groups=codes + 7.5), shared)
+    np.testing.assert_array_equal(model.predict(X, groups=codes.astype(float)), own)
+
+
+def test_labels_of_several_types_are_of_the_type_of_some():
+    X, signal, codes = rows()
+    model = MultiTaskLinearRegressor().fit(X, signal, groups=[0, "1", 2.0] * 20)
+    np.testing.assert_array_equal(
+        model.predict(X, groups=codes.astype(str)),
+        np.where(codes == 1, model.predict(X, groups=["1"] * 60), model.predict(X)),
+    )
+
+
+def test_a_fit_to_one_domain_does_not_warn_of_types_again():
+    X, signal, codes = rows()
+    with pytest.warns(SingleDomainWarning):
+        model = MultiTaskLinearRegressor().fit(X, signal)
+    predicted = model.predict(X, groups=codes.astype(str))
+    np.testing.assert_array_equal(predicted, model.predict(X))
 
 
 def test_displays_and_affinities_know_the_dates_of_the_fit():
