@@ -3,12 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import beta
+from scipy.stats import beta, bootstrap
 from sklearn.metrics import (
     accuracy_score,
     fbeta_score,
+    log_loss,
     mean_absolute_error,
     mean_squared_error,
+    r2_score,
+    roc_auc_score,
 )
 
 from skdg.metrics import group_summary
@@ -131,6 +134,119 @@ def test_weights_are_drawn_with_their_rows():
     assert weighted.worst == plain.worst
     # The binomial bound and the bootstrap's agree to a grid step of 1 in 50 rows.
     assert weighted.worst_bound == pytest.approx(plain.worst_bound, abs=0.02)
+
+
+def test_rows_of_weight_zero_are_not_drawn():
+    rng = np.random.default_rng(0)
+    y_true, y_pred = rng.normal(size=(2, 90))
+    groups, weight = np.repeat(["a", "b", "c"], 30), rng.uniform(1, 2, size=90)
+    weight[rng.permutation(90)[:50]] = 0
+    kept = weight > 0
+    options = {"metric": mean_squared_error, "random_state": 0}
+    weighted = group_summary(
+        y_true, y_pred, groups=groups, sample_weight=weight, **options
+    )
+    without = group_summary(
+        y_true[kept],
+        y_pred[kept],
+        groups=groups[kept],
+        sample_weight=weight[kept],
+        **options,
+    )
+    assert weighted.worst_bound == without.worst_bound
+    # One row of 20 that counts: draws without it have no score.
+    single = group_summary(
+        [1] * 40,
+        [0] + [1] * 39,
+        groups=["a"] * 20 + ["b"] * 20,
+        sample_weight=[1] + [0] * 19 + [1] * 20,
+    )
+    assert (single.worst, single.worst_bound) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("confidence_level", [0.6, 0.95])
+@pytest.mark.parametrize("metric", [r2_score, mean_squared_error])
+def test_bootstrap_is_that_of_scipy_where_the_metric_is_always_defined(
+    metric, confidence_level
+):
+    rng = np.random.default_rng(0)
+    y_true, y_pred = rng.normal(size=(2, 30))
+    summary = group_summary(
+        y_true,
+        y_pred,
+        groups=["a"] * 30,
+        metric=metric,
+        confidence_level=confidence_level,
+        random_state=3,
+    )
+    more = metric is r2_score
+    interval = bootstrap(
+        (y_true, y_pred),
+        metric,
+        vectorized=False,
+        paired=True,
+        n_resamples=999,
+        confidence_level=confidence_level,
+        alternative="greater" if more else "less",
+        method="percentile",
+        rng=np.random.default_rng(np.random.RandomState(3).randint(2**31 - 1)),
+    ).confidence_interval
+    expected = interval.low if more else interval.high
+    assert summary.worst_bound == pytest.approx(expected, rel=1e-12)
+
+
+def auc_by_pairs(y_true, score):
+    pairs = score[y_true == 1][:, None] - score[y_true == 0]
+    return np.nan if pairs.size == 0 else np.mean((pairs > 0) + 0.5 * (pairs == 0))
+
+
+def log_loss_by_hand(y_true, score):
+    if len(set(y_true)) == 1:
+        return np.nan
+    return -np.mean(np.log(np.where(y_true == 1, score, 1 - score)))
+
+
+@pytest.mark.parametrize(
+    ("metric", "by_hand", "level"),
+    [(roc_auc_score, auc_by_pairs, 0.05), (log_loss, log_loss_by_hand, 0.95)],
+)
+def test_draws_that_lack_a_class_are_left_out(metric, by_hand, level):
+    rng = np.random.default_rng(0)
+    y_true = np.array([0] * 18 + [1] * 2 + [0, 1] * 10)
+    score = np.clip(0.3 * y_true + 0.7 * rng.uniform(size=40), 0.01, 0.99)
+    summary = group_summary(
+        y_true,
+        score,
+        groups=["a"] * 20 + ["b"] * 20,
+        metric=metric,
+        n_resamples=300,
+        random_state=0,
+    )
+    seeds, bounds, left_out = np.random.RandomState(0), [], []
+    for rows in (np.arange(20), np.arange(20, 40)):
+        draws = np.random.default_rng(seeds.randint(2**31 - 1))
+        drawn = rows[draws.integers(20, size=(300, 20))]
+        values = np.array([by_hand(y_true[i], score[i]) for i in drawn])
+        bounds.append(np.nanquantile(values, level))
+        left_out.append(np.isnan(values).mean())
+    expected = min(bounds) if metric is roc_auc_score else max(bounds)
+    assert summary.worst_bound == pytest.approx(expected, rel=1e-12)
+    # The docstring's share, within three standard errors.
+    assert left_out[0] == pytest.approx(0.9**20, abs=3 * np.sqrt(0.12 * 0.88 / 300))
+    assert left_out[1] == 0
+
+
+def test_a_metric_that_is_defined_on_no_draw_has_no_bound():
+    def distinct_score(y_true, y_pred):
+        if len(np.unique(y_true)) < len(y_true):
+            raise ValueError("rows occur twice")
+        return 1.0
+
+    summary = group_summary(
+        np.arange(40), np.zeros(40), groups=["a"] * 40, metric=distinct_score
+    )
+    assert summary.worst == 1.0
+    assert np.isnan(summary.worst_bound)
 
 
 def test_arguments_reach_the_metric_and_a_seed_repeats_the_bound():
