@@ -3,12 +3,12 @@
 """Which tasks are related, by four measures."""
 
 import warnings
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from sklearn import get_config
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch, _safe_indexing
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
@@ -69,7 +69,8 @@ def task_affinity(
         Length of the step of "lookahead", as a factor of the gradient.
 
     cv : int, splitter or iterable, default=3
-        How "transfer" divides the rows of a task.
+        How "transfer" divides the rows of a task. A number of folds is stratified for
+        classifiers, as in scikit-learn.
 
     Returns
     -------
@@ -184,7 +185,8 @@ def _takes_groups(model: Any) -> bool:
 def _transfer_gain(
     estimator: Any, X: Any, y: Any, codes: np.ndarray, cv: Any
 ) -> np.ndarray:
-    splitter = check_cv(cv)
+    if not isinstance(cv, Integral | None):
+        cv = check_cv(cv)  # an iterable of splits may be read once only
     n_domains = codes.max() + 1
     gains = np.zeros((n_domains, n_domains))
 
@@ -202,7 +204,9 @@ def _transfer_gain(
 
     for target in range(n_domains):
         rows = np.flatnonzero(codes == target)
-        splits = list(splitter.split(rows))
+        y_rows = _safe_indexing(y, rows)
+        splitter = check_cv(cv, y_rows, classifier=is_classifier(estimator))
+        splits = list(splitter.split(rows, y_rows))
         for train, test in splits:
             alone = score(rows[train], rows[test])
             for source in range(n_domains):

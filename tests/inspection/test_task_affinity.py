@@ -8,7 +8,7 @@ from sklearn import config_context
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import r2_score
-from sklearn.model_selection import KFold, ShuffleSplit
+from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -224,6 +224,39 @@ def test_transfer_is_the_gain_in_score_on_held_out_rows(cv):
     np.testing.assert_allclose(result.affinity, expected, rtol=1e-8)
     np.testing.assert_array_equal(result.domains, ["east", "north", "west"])
     assert not hasattr(model, "coef_")
+
+
+@pytest.mark.parametrize("cv", [3, StratifiedKFold(3)])
+def test_transfer_keeps_the_share_of_classes_of_classifiers(cv):
+    X, signal, groups = make_rows()
+    # All rows of a class come together, so that other folds would lack one.
+    y = np.concatenate(
+        [signal[groups == e] > np.median(signal[groups == e]) for e in LABELS]
+    )
+    order = np.argsort(y, kind="stable")
+    X, y, groups = X[order], y[order].astype(int), groups[order]
+    model = LogisticRegression()
+    result = task_affinity(model, X, y, groups, method="transfer", cv=cv)
+    own, other = (np.flatnonzero(groups == e) for e in ("north", "east"))
+    gains = []
+    for train, test in StratifiedKFold(3).split(own, y[own]):
+        alone, both = own[train], np.concatenate([own[train], other])
+        scores = [
+            np.mean(model.fit(X[i], y[i]).predict(X[own[test]]) == y[own[test]])
+            for i in (alone, both)
+        ]
+        gains.append(scores[1] - scores[0])
+    np.testing.assert_allclose(result.affinity[0, 1], np.mean(gains), atol=1e-12)
+
+
+def test_transfer_reads_an_iterable_of_splits_for_each_task():
+    X, y, _ = make_rows()
+    X, y, groups = X[:42], y[:42], np.arange(42) % 2
+    results = [
+        task_affinity(LinearRegression(), X, y, groups, method="transfer", cv=cv)
+        for cv in (KFold(2), KFold(2).split(np.arange(21)))
+    ]
+    np.testing.assert_array_equal(results[0].affinity, results[1].affinity)
 
 
 def test_transfer_tells_models_of_several_domains_which_is_which():
