@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A scorer that looks at each domain of the test rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metadata_routing import UNUSED, get_routing_for_object
 from sklearn.utils.validation import _check_sample_weight, _num_samples
 
-from skdg.metrics._group_scores import rows_by_domain
+from skdg.metrics._group_scores import naming, rows_by_domain
 
 _RESPONSES = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 
@@ -59,7 +59,11 @@ class GroupScorer(BaseEstimator):
     never pass them. What counts is the model's own request, so
     ``set_predict_request(groups=False)`` turns this off.
 
-    A score that is not defined on a domain is nan, and so is then the worst one.
+    A score that is not defined on a domain is nan, and so is then the worst one; an
+    error names the domain. Where a domain lacks a class,
+    :func:`~sklearn.metrics.log_loss` must be told all of them:
+    ``make_scorer(log_loss, response_method="predict_proba", greater_is_better=False,
+    labels=classes)``.
 
     Examples
     --------
@@ -159,24 +163,38 @@ class GroupScorer(BaseEstimator):
             raise ValueError(_NO_GROUPS)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X)
-        scorer = plain_scorer(self.scoring, estimator)
-        responses: dict[str, Any] = {}
-        scores = []
-        for rows in rows_by_domain(groups, _num_samples(X), sample_weight).values():
-            part = _safe_indexing(X, rows)
-            view = _DomainView(estimator, responses, X, groups, part, rows)
-            weight = {}
-            if sample_weight is not None:
-                weight["sample_weight"] = sample_weight[rows]
-            scores.append(scorer(view, part, _safe_indexing(y, rows), **weight))
+        scores = list(self._by_domain(estimator, X, y, groups, sample_weight).values())
         reduce: Any = self.reduction
         if not callable(reduce):
             reduce = {"worst": np.min, "mean": np.mean}[reduce]
         return float(reduce(np.asarray(scores, dtype=float)))
 
+    def _by_domain(
+        self, estimator: Any, X: Any, y: Any, groups: Any, sample_weight: Any
+    ) -> dict[Hashable, float]:
+        """Return the score of each domain."""
+        scorer = plain_scorer(self.scoring, estimator)
+        responses: dict[str, Any] = {}
+        scores = {}
+        domains = rows_by_domain(groups, _num_samples(X), sample_weight)
+        for label, rows in domains.items():
+            part = _safe_indexing(X, rows)
+            view = _DomainView(estimator, responses, X, groups, part, rows)
+            weight = {}
+            if sample_weight is not None:
+                weight["sample_weight"] = sample_weight[rows]
+            with naming(label):
+                scores[label] = scorer(view, part, _safe_indexing(y, rows), **weight)
+        return scores
+
 
 def plain_scorer(scoring: Any, estimator: Any) -> Callable[..., float]:
     """Return the scorer of a name, or the one that `score` computes if it is None."""
+    if isinstance(scoring, GroupScorer):
+        raise ValueError(
+            f"scoring={scoring!r} looks for domains, but is to score the rows of each "
+            f"by itself. Pass what it scores them by: scoring={scoring.scoring!r}."
+        )
     return get_scorer(scoring or ("accuracy" if is_classifier(estimator) else "r2"))
 
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A metric on each domain, and the worst of them."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -38,6 +39,16 @@ def rows_by_domain(
     if sample_weight is None:
         return rows
     return {label: i for label, i in rows.items() if np.any(sample_weight[i] != 0)}
+
+
+@contextmanager
+def naming(label: Hashable) -> Iterator[None]:
+    """Name the domain in a ValueError of its score."""
+    try:
+        yield
+    except ValueError as error:
+        error.args = (f"Scoring domain {label!r} failed: {error}",)
+        raise
 
 
 def group_scores(
@@ -87,7 +98,8 @@ def group_scores(
     Notes
     -----
     A metric that is not defined on a domain is what `metric` makes of it; the area
-    under the ROC curve, for example, is nan on a domain with a single class.
+    under the ROC curve, for example, is nan on a domain with a single class. An error
+    names the domain.
 
     Examples
     --------
@@ -105,7 +117,8 @@ def group_scores(
     for label, rows in rows_by_domain(groups, len(y_true), sample_weight).items():
         weight = {} if sample_weight is None else {"sample_weight": sample_weight[rows]}
         truth, prediction = _safe_indexing(y_true, rows), _safe_indexing(y_pred, rows)
-        scores[label] = float(metric(truth, prediction, **weight, **kwargs))
+        with naming(label):
+            scores[label] = float(metric(truth, prediction, **weight, **kwargs))
     return scores
 
 

@@ -9,12 +9,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn import config_context
-from sklearn.base import _fit_context, clone
+from sklearn.base import _fit_context
 from sklearn.metrics import get_scorer_names
-from sklearn.model_selection import GridSearchCV
 from sklearn.utils import indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.metadata_routing import UNUSED, get_routing_for_object
+from sklearn.utils.metadata_routing import UNUSED
 
 from skdg._random import private_rng
 from skdg.base import DomainEstimator
@@ -23,9 +22,11 @@ from skdg.exceptions import (
     OrdinarySearchWarning,
     SingleDomainWarning,
 )
+from skdg.metrics._group_scorer import plain_scorer
 from skdg.model_selection._batched_search import BatchedGridSearchCV
 from skdg.model_selection._best_estimator import BestEstimator
 from skdg.model_selection._rules import check_test_rows, scorer_of, splits_of
+from skdg.model_selection._run_search import run_search
 from skdg.model_selection._search_space import draw_candidates
 
 _ORACLE = (
@@ -73,8 +74,9 @@ class DomainSearchCV(BestEstimator, DomainEstimator):
         others are drawn.
 
     scoring : str or callable, default=None
-        Name of a scorer of scikit-learn, or ``scorer(estimator, X, y)``. More is
-        better. None is "accuracy" for classifiers and "r2" for regressors.
+        Name of a scorer of scikit-learn, or ``scorer(estimator, X, y)``, for the rows
+        of one domain. More is better. None is "accuracy" for classifiers and "r2" for
+        regressors.
 
     test_size : float, default=0.2
         Share of each domain to hold out by the rule "training-domain".
@@ -230,7 +232,8 @@ class DomainSearchCV(BestEstimator, DomainEstimator):
         ------
         ValueError
             If `test` is given to a rule that may not see it, or is missing for the
-            oracle, or if there are too few domains or rows for the rule.
+            oracle, or if there are too few domains or rows for the rule, or if no
+            candidate has a score that is not nan.
 
         Warns
         -----
@@ -240,6 +243,7 @@ class DomainSearchCV(BestEstimator, DomainEstimator):
             If there is one domain only.
         """
         check_test_rows(self.rule, test)
+        plain_scorer(self.scoring, self.estimator)
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but "
@@ -267,7 +271,7 @@ class DomainSearchCV(BestEstimator, DomainEstimator):
                     warnings.simplefilter("ignore", SingleDomainWarning)
                 # Only with routing do groups reach the fits and the scorer.
                 with config_context(enable_metadata_routing=True):
-                    _run(search, X, y, domains[codes])
+                    run_search(search, X, y, domains[codes])
             if test is not None:
                 warnings.warn(_ORACLE, OracleSelectionWarning, stacklevel=3)
             self.domains_ = domains
@@ -283,15 +287,3 @@ class DomainSearchCV(BestEstimator, DomainEstimator):
                 if hasattr(search.best_estimator_, name):
                     setattr(self, name, getattr(search.best_estimator_, name))
         return self
-
-
-def _run(search: GridSearchCV, X: Any, y: Any, groups: np.ndarray) -> None:
-    try:
-        search.fit(X, y, groups=groups)
-    except ValueError as error:
-        if "fits failed" in str(error):
-            # The estimator says what is wrong with X and y; the search hides it.
-            route = get_routing_for_object(search.estimator)
-            takes = route.consumes("fit", ["groups"])
-            clone(search.estimator).fit(X, y, **dict.fromkeys(takes, groups))
-        raise

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """DomainBed's rules of selection: which rows candidates are scored on, and how."""
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.utils.validation import _num_samples
 
 from skdg.metrics import GroupScorer
 from skdg.metrics._group_scorer import plain_scorer
+from skdg.metrics._group_scores import naming
 from skdg.model_selection._domain_holdout import DomainHoldout
 
 
@@ -62,14 +64,10 @@ class _TestDomainScorer(GroupScorer):
         self.X_test = X_test
         self.y_test = y_test
 
-    def score(
-        self,
-        estimator: Any,
-        X: Any,
-        y: Any,
-        groups: Any = None,
-        sample_weight: Any = None,
-    ) -> float:
+    def _by_domain(
+        self, estimator: Any, X: Any, y: Any, groups: Any, sample_weight: Any
+    ) -> dict[Hashable, float]:
         # Without groups: to the model the domain is an unknown one.
         scorer = plain_scorer(self.scoring, estimator)
-        return float(scorer(estimator, self.X_test, self.y_test))
+        with naming("test"):
+            return {"test": scorer(estimator, self.X_test, self.y_test)}

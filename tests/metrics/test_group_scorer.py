@@ -11,7 +11,13 @@ import sklearn
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.metrics import get_scorer, make_scorer, mean_absolute_error, roc_auc_score
+from sklearn.metrics import (
+    get_scorer,
+    log_loss,
+    make_scorer,
+    mean_absolute_error,
+    roc_auc_score,
+)
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -249,6 +255,31 @@ class TestErrors:
         model = LogisticRegression().fit(X, y)
         with pytest.raises(ValueError, match=f"The {next(iter(parameters))!r} param"):
             GroupScorer(**parameters)(model, X, y, groups=groups)
+
+    def test_a_domain_that_lacks_a_class_is_named(self, data):
+        X, y, groups = data
+        y = np.where(groups == "c", 1, y)
+        model = LogisticRegression().fit(X, y)
+        with pytest.raises(ValueError, match="domain 'c' failed: y_true contains only"):
+            GroupScorer("neg_log_loss")(model, X, y, groups=groups)
+        # As the docstring has it.
+        told = make_scorer(
+            log_loss,
+            response_method="predict_proba",
+            greater_is_better=False,
+            labels=[0, 1],
+        )
+        probability = model.predict_proba(X)[np.arange(len(y)), y]
+        by_hand = pd.Series(np.log(probability)).groupby(groups).mean()
+        assert GroupScorer(told)(model, X, y, groups=groups) == pytest.approx(
+            by_hand.min()
+        )
+
+    def test_a_scorer_of_domains_within_another(self, data):
+        X, y, groups = data
+        model = LogisticRegression().fit(X, y)
+        with pytest.raises(ValueError, match=r"Pass .* by: scoring='f1'"):
+            GroupScorer(GroupScorer("f1"))(model, X, y, groups=groups)
 
     def test_response_that_the_model_lacks(self, data):
         X, y, groups = data

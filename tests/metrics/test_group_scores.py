@@ -180,6 +180,14 @@ def test_given_direction_wins_over_the_name():
     assert best == 1.0
 
 
+def test_an_error_of_the_metric_names_the_domain():
+    probability = [0.9, 0.2, 0.8, 0.6, 0.3, 0.4]
+    with pytest.raises(
+        ValueError, match="Scoring domain 'west' failed: y_true contain"
+    ):
+        group_scores(Y_TRUE, probability, groups=GROUPS, metric=log_loss)
+
+
 def test_undefined_on_a_domain():
     def share_score(y_true, y_pred):
         return np.nan if len(y_true) == 1 else 1.0
