@@ -6,18 +6,15 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import clone, is_classifier
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.base import is_classifier
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils.validation import _num_samples, check_consistent_length
 
-from skdg.base import encode_groups
 from skdg.inspection._plotting import get_axes, make_frame
+from skdg.inspection._target_domain import target_probability, target_rows
 from skdg.metrics import ShiftDecomposition, shift_decomposition
 from skdg.metrics._group_scorer import with_groups
 
-_N_FOLDS = 5
 _LABELS = {
     "harder": "X that both have,\nmore of the harder",
     "conditional": "Y given X",
@@ -117,6 +114,7 @@ class ShiftDecompositionDisplay:
 
         random_state : int, RandomState instance or None, default=None
             Seed of the folds for the domain classifier and, if it is None, of its own.
+            None leaves the global generator of numpy alone.
 
         ax : matplotlib Axes, default=None
             Where to draw. None makes a new figure.
@@ -199,15 +197,8 @@ class ShiftDecompositionDisplay:
         """
         check_matplotlib_support("ShiftDecompositionDisplay.from_predictions")
         check_consistent_length(X, y_true, y_pred)
-        is_target = _rows_of(target, groups, _num_samples(X))
-        if domain_classifier is None:
-            domain_classifier = HistGradientBoostingClassifier(
-                early_stopping=True, random_state=random_state
-            )
-        folds = StratifiedKFold(_N_FOLDS, shuffle=True, random_state=random_state)
-        probability = cross_val_predict(
-            clone(domain_classifier), X, is_target, cv=folds, method="predict_proba"
-        )[:, 1]
+        is_target = target_rows(target, groups, _num_samples(X))
+        probability = target_probability(domain_classifier, X, is_target, random_state)
         losses = np.asarray(loss(y_true, y_pred), dtype=float)
         parts = shift_decomposition(
             losses[~is_target],
@@ -268,25 +259,6 @@ class ShiftDecompositionDisplay:
         ax.set_xlabel(f"mean {self.loss_name}", parse_math=False)
         self.ax_, self.figure_ = ax, ax.figure
         return self
-
-
-def _rows_of(target: Any, groups: Any, n_samples: int) -> np.ndarray:
-    """Mark the rows of the target domain, of which there must be some, and others."""
-    domains, codes = encode_groups(groups, n_samples)
-    place = np.flatnonzero(domains == target)
-    if len(place) != 1:
-        raise ValueError(
-            f"There is no domain {target!r} in groups; there are "
-            f"{', '.join(map(str, domains))}."
-        )
-    is_target = codes == place[0]
-    for what, count in (("target", is_target.sum()), ("source", (~is_target).sum())):
-        if count < _N_FOLDS:
-            raise ValueError(
-                f"The {what} has {count} rows, but {_N_FOLDS} are needed to tell "
-                f"source from target on rows that a classifier was not fitted to."
-            )
-    return is_target
 
 
 def _zero_one_loss(y_true: Any, y_pred: Any) -> np.ndarray:

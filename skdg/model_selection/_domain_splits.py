@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.model_selection import GroupShuffleSplit, LeaveOneGroupOut
 from sklearn.utils.validation import _num_samples
 
+from skdg._random import private_rng
 from skdg.base import encode_groups
 
 
@@ -173,7 +174,8 @@ class DomainShuffleSplit(GroupShuffleSplit):
         `test_size` leaves.
 
     random_state : int, RandomState instance or None, default=None
-        Seed of the draws. An integer gives the same splits each time.
+        Seed of the draws. An integer gives the same splits each time; None leaves the
+        global generator of numpy alone.
 
     See Also
     --------
@@ -224,4 +226,10 @@ class DomainShuffleSplit(GroupShuffleSplit):
             train on or to test on.
         """
         codes = _codes(groups, _num_samples(X), "DomainShuffleSplit", 2)
-        yield from super().split(X, y, codes)
+        splitter = GroupShuffleSplit(
+            self.n_splits,
+            test_size=self.test_size,
+            train_size=self.train_size,
+            random_state=private_rng(self.random_state),
+        )
+        yield from splitter.split(X, y, codes)

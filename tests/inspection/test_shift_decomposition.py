@@ -4,7 +4,11 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from skdg.inspection import ShiftDecompositionDisplay
 from skdg.multitask import MultiTaskLinearRegressor
@@ -86,10 +90,71 @@ def test_models_by_domain_and_losses_of_ones_own():
     assert display.ax_.get_xlabel() == "mean absolute error"
 
 
+def test_the_global_generator_is_left_alone():
+    rng = np.random.default_rng(0)
+    X, groups = rng.normal(size=(60, 2)), np.repeat([1, 2], 30)
+    model = LinearRegression().fit(X, X[:, 0])
+    before = np.random.get_state()[1:]  # noqa: NPY002
+    ShiftDecompositionDisplay.from_estimator(model, X, X[:, 1], groups=groups, target=2)
+    after = np.random.get_state()[1:]  # noqa: NPY002
+    for own, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(own, other)
+
+
+def test_a_target_is_told_from_another_by_its_type_and_found_by_its_date():
+    X, y = np.zeros((20, 1)), np.repeat([0.0, 2.0], 10)
+    with pytest.raises(ValueError, match="no domain '1' in groups; there are 1, 2"):
+        ShiftDecompositionDisplay.from_predictions(
+            X, y, y, groups=[1, 2] * 10, target="1", loss=abs
+        )
+    days = np.repeat(np.array(["2021-01-01", "2021-02-01"], dtype="M8[D]"), 10)
+    for target in (days[10], pd.Timestamp(days[10]), days[10].item()):
+        display = ShiftDecompositionDisplay.from_predictions(
+            X,
+            y,
+            np.zeros(20),
+            groups=days,
+            target=target,
+            loss=lambda a, b: a - b,
+            domain_classifier=DummyClassifier(),
+        )
+        assert (display.parts.source, display.parts.target) == (0.0, 2.0)
+
+
+def test_text_that_the_domain_classifier_cannot_read_is_an_error_that_says_so():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"size": rng.normal(size=60), "color": list("xyz") * 20})
+    y, groups = rng.normal(size=60), np.repeat(["a", "b"], 30)
+    read = make_column_transformer(
+        (OneHotEncoder(), ["color"]), remainder="passthrough"
+    )
+    model = make_pipeline(read, LinearRegression()).fit(X, y)
+    options = {"groups": groups, "target": "b", "random_state": 0}
+    with pytest.raises(
+        ValueError, match=r"HistGrad.* domain_classifier=.* float: '[xyz]'"
+    ):
+        ShiftDecompositionDisplay.from_estimator(model, X, y, **options)
+    able = make_pipeline(read, LogisticRegression())
+    found = ShiftDecompositionDisplay.from_estimator(
+        model, X, y, domain_classifier=able, **options
+    )
+    # The same from rows that are numbers already.
+    Z = np.asarray(read.fit_transform(X))
+    expected = ShiftDecompositionDisplay.from_predictions(
+        Z,
+        y,
+        model.predict(X),
+        loss=lambda a, b: (a - b) ** 2,
+        domain_classifier=LogisticRegression(),
+        **options,
+    )
+    assert found.parts.conditional == pytest.approx(expected.parts.conditional)
+
+
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
-        (["a"] * 10 + ["b"] * 10, "no domain 'new' in groups; there are a, b"),
+        (["a"] * 10 + ["b"] * 10, "no domain 'new' in groups; there are 'a', 'b'."),
         (["a"] * 16 + ["new"] * 4, "The target has 4 rows, but 5 are needed"),
         (["new"] * 20, "The source has 0 rows"),
         (["new"] * 19, "19"),

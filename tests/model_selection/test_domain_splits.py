@@ -7,7 +7,7 @@ from sklearn import config_context
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import Ridge
 from sklearn.metrics import mean_squared_error
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, GroupShuffleSplit, cross_val_score
 
 from skdg.model_selection import DomainShuffleSplit, LeaveOneDomainOut
 
@@ -86,6 +86,28 @@ def test_sets_of_domains_are_held_out_whole_and_each_as_often():
     for (a, b), (c, d) in zip(again, cv.split(groups, groups=groups), strict=True):
         np.testing.assert_array_equal(a, c)
         np.testing.assert_array_equal(b, d)
+
+
+def test_sets_of_domains_are_those_of_scikit_learn_for_the_same_seed():
+    options = {"n_splits": 6, "test_size": 2, "train_size": 1, "random_state": 3}
+    found = DomainShuffleSplit(**options).split(X, groups=GROUPS)
+    expected = GroupShuffleSplit(**options).split(X, groups=GROUPS)
+    for parts in zip(found, expected, strict=True):
+        for own, other in zip(*parts, strict=True):
+            np.testing.assert_array_equal(own, other)
+
+
+def test_sets_of_domains_leave_the_global_generator_alone():
+    rows = np.arange(30)
+    before = np.random.get_state()[1:]  # noqa: NPY002
+    first, second = (
+        [test.tolist() for _, test in DomainShuffleSplit(9).split(rows, groups=rows)]
+        for _ in range(2)
+    )
+    after = np.random.get_state()[1:]  # noqa: NPY002
+    for own, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(own, other)
+    assert first != second
 
 
 @pytest.mark.parametrize(
