@@ -6,9 +6,20 @@ from typing import Any
 
 import numpy as np
 
+_JOIN = (
+    "To use several columns as the domain, join them into one label per row first, as "
+    'pandas.Series(list(zip(a, b))) or X["a"] + "/" + X["b"].'
+)
+
 
 def _as_labels(groups: Any) -> np.ndarray:
     """Turn any container of labels into a one-dimensional array, losing no label."""
+    if groups is None:
+        raise ValueError(
+            "groups is missing: pass one domain label per row, groups=domains. Inside "
+            "a scikit-learn search, cross-validation or pipeline they arrive only with "
+            "metadata routing: sklearn.set_config(enable_metadata_routing=True)."
+        )
     if isinstance(groups, (str, bytes)) or np.isscalar(groups):
         raise ValueError(
             f"groups must hold one domain label per row, got the single value "
@@ -28,15 +39,23 @@ def _as_labels(groups: Any) -> np.ndarray:
         labels = np.asarray(groups)
     except ValueError as error:
         raise ValueError(
-            f"groups must be one-dimensional, with one domain label per row: {error}"
+            f"groups must be one-dimensional, with one domain label per row: {error} "
+            f"{_JOIN}"
         ) from error
     if labels.dtype.kind == "f" and isinstance(groups, list) and types == {int}:
         return _as_objects(groups)  # integers that only fit into a float, rounded
-    if labels.ndim != 1:
+    if labels.ndim == 0:
+        raise ValueError(
+            f"groups must be a list, an array or a column, with one domain label per "
+            f"row; got an object of type {type(groups).__name__}."
+        )
+    if labels.ndim > 1:
+        advice = _JOIN
+        if labels.shape[1:] == (1,):
+            advice = 'Pass the column itself, such as X["a"] or X[:, 0].'
         raise ValueError(
             f"groups must be one-dimensional, with one domain label per row; got an "
-            f"array of shape {labels.shape}. To use several columns as the domain, "
-            f"join them into one label per row first."
+            f"array of shape {labels.shape}. {advice}"
         )
     return labels
 

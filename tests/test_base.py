@@ -345,6 +345,47 @@ def test_what_holds_no_rows_is_an_error(groups):
         encode_groups(groups, 4)
 
 
+@pytest.mark.parametrize(
+    "groups", [set("abcd"), dict.fromkeys("abcd"), (g for g in "abcd"), {}.keys()]
+)
+def test_what_holds_labels_in_no_order_of_rows_is_named_by_its_type(groups):
+    with pytest.raises(ValueError, match=f"of type {type(groups).__name__}"):
+        encode_groups(groups, 4)
+
+
+def test_no_groups_are_an_error_that_says_where_they_get_lost():
+    with pytest.raises(
+        ValueError, match=r"^groups is missing: .*set_config\(enable_met"
+    ):
+        encode_groups(None, 4)
+
+
+FRAME = pd.DataFrame({"a": list("xyxy"), "b": list("ppqp")})
+
+
+def test_several_columns_become_labels_as_the_error_says():
+    said = r"several columns .*Series\(list\(zip\(a, b"
+    with pytest.raises(ValueError, match=said):
+        encode_groups(FRAME, 4)
+    for tuples in (list(zip(FRAME["a"], FRAME["b"], strict=True)), [("x", 1), "y"] * 2):
+        with pytest.raises(ValueError, match=said):
+            encode_groups(tuples, 4)
+    pairs = pd.Series(list(zip(FRAME["a"], FRAME["b"], strict=True)))
+    joined = FRAME["a"] + "/" + FRAME["b"]
+    for groups in (pairs, joined):
+        domains, codes = encode_groups(groups, 4)
+        assert len(domains) == 3
+        assert codes.tolist() == [0, 2, 1, 2]
+
+
+def test_one_column_becomes_labels_as_the_error_says():
+    for column in (FRAME[["a"]], FRAME[["a"]].to_numpy(), [["x"], ["y"]] * 2):
+        with pytest.raises(ValueError, match=r"\(4, 1\)\. Pass the column itself"):
+            encode_groups(column, 4)
+    assert encode_groups(FRAME["a"], 4)[1].tolist() == [0, 1, 0, 1]
+    assert encode_groups(FRAME.to_numpy()[:, 0], 4)[1].tolist() == [0, 1, 0, 1]
+
+
 @pytest.mark.parametrize("label", [{"a": 1}, {1}, ["b"], np.array([1, 2])])
 def test_an_unhashable_label_is_an_error_that_names_its_row_and_type(label):
     groups = np.empty(4, dtype=object)
