@@ -16,6 +16,7 @@ from skdg._label_lookup import (
     labels_seen,
     warn_if_none_seen,
 )
+from skdg.inspection._models import models_by_name
 from skdg.inspection._plotting import (
     add_legend,
     get_axes,
@@ -157,12 +158,13 @@ class DomainScoreDisplay:
 
         Raises
         ------
+        TypeError
+            If there is no model, or what is none.
         ValueError
             If `seen` is None and the models do not say the same of it.
         """
         check_matplotlib_support("DomainScoreDisplay.from_estimator")
-        models = estimator if isinstance(estimator, dict) else None
-        models = models or {type(estimator).__name__: estimator}
+        models = models_by_name(estimator)
         first = next(iter(models.values()))
         if metric is None:
             metric = accuracy_score if is_classifier(first) else r2_score

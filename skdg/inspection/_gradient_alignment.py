@@ -10,6 +10,7 @@ from sklearn.utils.validation import _num_samples
 
 from skdg.base import encode_groups
 from skdg.inspection._cosines import mean_cosine
+from skdg.inspection._models import last_step_hint, models_by_name
 from skdg.inspection._plotting import add_legend, get_axes, make_frame
 
 _LINE_STYLES = ("-", "--", "-.", ":")
@@ -19,7 +20,7 @@ def _check_trains_a_network(estimator: Any) -> None:
     if not hasattr(estimator, "_training_gradients"):
         raise TypeError(
             f"GradientAlignmentMonitor watches estimators of skdg that train a "
-            f"network; {type(estimator).__name__} is none."
+            f"network; {type(estimator).__name__} is none.{last_step_hint(estimator)}"
         )
 
 
@@ -232,12 +233,11 @@ class GradientAlignmentDisplay:
                 f"Gradients agree between domains, of which groups must hold at least "
                 f"two; it holds the label {domains.tolist()[0]!r} alone."
             )
-        if not isinstance(estimator, dict):
-            estimator = {type(estimator).__name__: estimator}
-        for model in estimator.values():
+        models = models_by_name(estimator)
+        for model in models.values():
             _check_trains_a_network(model)
         iterations, cosines = {}, {}
-        for name, model in estimator.items():
+        for name, model in models.items():
             monitor = GradientAlignmentMonitor(every)
             fitted = clone(model).set_callbacks(monitor).fit(X, y, groups=groups)
             if not monitor.iterations_:

@@ -24,6 +24,7 @@ from skdg._training.protocols import shared_gradients
 from skdg.base import encode_groups
 from skdg.exceptions import SingleDomainWarning
 from skdg.inspection._cosines import cosines
+from skdg.inspection._models import last_step_hint
 from skdg.metrics._group_scorer import with_groups
 
 
@@ -126,7 +127,7 @@ def task_affinity(
         if not hasattr(estimator, "_fitted_network"):
             raise TypeError(
                 f"method={method!r} needs a model of skdg that trains a network; "
-                f"{type(estimator).__name__} is none."
+                f"{type(estimator).__name__} is none.{last_step_hint(estimator)}"
             )
         network, data = estimator._fitted_network(X, y, groups)
         if method == "gradient":
@@ -142,7 +143,7 @@ def _coefficient_cosine(estimator: Any, domains: np.ndarray) -> np.ndarray:
     if not hasattr(estimator, "task_coef_"):
         raise TypeError(
             f"method='coefficient' needs a linear multi-task model with task_coef_; "
-            f"{type(estimator).__name__} has none."
+            f"{type(estimator).__name__} has none.{last_step_hint(estimator)}"
         )
     known, labels = label_values(estimator.domains_), label_values(domains)
     places = find_labels(labels, known)

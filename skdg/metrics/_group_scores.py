@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import accuracy_score
 from sklearn.utils import _safe_indexing
+from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length
 
 from skdg._label_lookup import label_values
@@ -51,6 +52,7 @@ def naming(label: Hashable) -> Iterator[None]:
         raise
 
 
+@validate_params({"metric": [callable]}, prefer_skip_nested_validation=True)
 def group_scores(
     y_true: Any,
     y_pred: Any,
@@ -122,6 +124,10 @@ def group_scores(
     return scores
 
 
+@validate_params(
+    {"metric": [callable], "greater_is_better": ["boolean", None]},
+    prefer_skip_nested_validation=True,
+)
 def worst_group_score(
     y_true: Any,
     y_pred: Any,

@@ -139,6 +139,18 @@ def test_seen_is_a_collection_of_labels_by_value():
     assert not display.frame()["seen"].any()
 
 
+def test_what_is_no_model_or_no_metric_is_named():
+    X, y, groups = make_rows()
+    model = LinearRegression().fit(X, y)
+    options = {"groups": groups, "seen": ["west"]}
+    for wrong in ([model], {}, {"list": [model]}, "LinearRegression"):
+        with pytest.raises(TypeError, match=r"must be an estimator, or a dict .* got "):
+            DomainScoreDisplay.from_estimator(wrong, X, y, **options)
+    with pytest.raises(TypeError, match=r"must be a callable. Got 'r2' instead"):
+        DomainScoreDisplay.from_estimator(model, X, y, metric="r2", **options)
+    assert plt.get_fignums() == []
+
+
 SCORES = {
     "first": {"a": 0.9, "b": 0.5, "c": 0.7, "d": 0.4},
     "second": {"a": 0.8, "b": 0.6, "c": 0.7, "d": 0.3},

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skdg.gradients import FishClassifier
 from skdg.inspection import GradientAlignmentDisplay, GradientAlignmentMonitor
@@ -234,6 +236,11 @@ def test_what_leaves_an_empty_picture_is_named():
         GradientAlignmentDisplay.from_estimator(model, X, y, groups=["a"] * 43)
     with pytest.raises(ValueError, match="every=10 is more than the 9 iterations of"):
         GradientAlignmentDisplay.from_estimator(model, X, y, groups=groups)
+    pipeline = make_pipeline(StandardScaler(), model)
+    with pytest.raises(TypeError, match=r"Pipeline is none\. Pass the last step"):
+        GradientAlignmentDisplay.from_estimator(pipeline, X, y, groups=groups)
+    with pytest.raises(TypeError, match=r"must be an estimator, or a dict .* got \[\]"):
+        GradientAlignmentDisplay.from_estimator([], X, y, groups=groups)
     # With callbacks of scikit-learn, and without.
     for other in (LogisticRegression(), RidgeClassifier()):
         models = {"ERM": model, "other": other}

@@ -323,6 +323,10 @@ def test_models_that_cannot_be_measured_are_named():
         task_affinity(model, X, y > 0, groups)
     with pytest.raises(TypeError, match="LogisticRegression has none"):
         task_affinity(model, X, y > 0, groups, method="coefficient")
+    pipeline = make_pipeline(FunctionTransformer(), LogisticRegression()).fit(X, y > 0)
+    for method in ("gradient", "coefficient"):
+        with pytest.raises(TypeError, match=r"Pipeline .* none\. Pass the last step"):
+            task_affinity(pipeline, X, y > 0, groups, method=method)
     with pytest.raises(NotFittedError):
         task_affinity(ERMRegressor(), X, y, groups)
     with pytest.raises(ValueError, match="method"):

@@ -14,7 +14,7 @@ from sklearn.metrics import (
     r2_score,
 )
 
-from skdg.metrics import group_scores, worst_group_score
+from skdg.metrics import group_scores, group_summary, worst_group_score
 
 # Three domains, worked out by hand: north 2 of 3 right, south 1 of 2, west 1 of 1.
 Y_TRUE = [1, 0, 1, 1, 0, 0]
@@ -151,6 +151,13 @@ def test_bad_groups(function):
 def test_targets_and_predictions_must_match():
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         group_scores(Y_TRUE, Y_PRED[:-1], groups=GROUPS)
+
+
+@pytest.mark.parametrize("function", [group_scores, worst_group_score, group_summary])
+def test_the_name_of_a_metric_is_none(function):
+    said = f"'metric' parameter of {function.__name__} must be a callable. Got 'acc"
+    with pytest.raises(ValueError, match=said):
+        function(Y_TRUE, Y_PRED, groups=GROUPS, metric="accuracy")
 
 
 def right(y_true, y_pred):
