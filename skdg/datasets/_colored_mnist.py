@@ -4,6 +4,7 @@
 
 import os
 from numbers import Real
+from urllib.error import URLError
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -92,6 +93,8 @@ def fetch_colored_mnist(
     ------
     ValueError
         If the file at `path` does not hold MNIST, or a parameter is out of range.
+    ConnectionError
+        If it has to be downloaded, but cannot be.
 
     See Also
     --------
@@ -162,14 +165,21 @@ def fetch_colored_mnist(
 
 def _from_openml(data_home: str | os.PathLike | None) -> tuple[np.ndarray, np.ndarray]:
     """Return images and digits; the training digits are the first of the table."""
-    pixels, digits = fetch_openml(
-        "mnist_784",
-        version=1,
-        data_home=data_home,
-        return_X_y=True,
-        as_frame=False,
-        parser="liac-arff",
-    )
+    try:
+        pixels, digits = fetch_openml(
+            "mnist_784",
+            version=1,
+            data_home=data_home,
+            return_X_y=True,
+            as_frame=False,
+            parser="liac-arff",
+        )
+    except (URLError, ConnectionError, TimeoutError) as error:
+        raise ConnectionError(
+            f"mnist_784 could not be downloaded from OpenML: {error}. Without a "
+            f"network pass path=, a file mnist.npz with arrays x_train and y_train, or "
+            f"data_home=, a folder in which scikit-learn has kept it before."
+        ) from error
     images = pixels[:_N_DIGITS].reshape(_N_DIGITS, _SIDE, _SIDE)
     return images, digits[:_N_DIGITS].astype(np.int64)
 

@@ -1,5 +1,7 @@
 # Authors: The skdg developers
 # SPDX-License-Identifier: BSD-3-Clause
+from urllib.error import URLError
+
 import numpy as np
 import pytest
 
@@ -94,6 +96,19 @@ def test_openml_gives_the_same(path, digits, monkeypatch):
         fetch_colored_mnist(data_home="here", random_state=3), expected, strict=True
     ):
         np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    "cause", [URLError("no host"), ConnectionResetError("no host")]
+)
+def test_without_a_network_the_error_says_what_to_pass(cause, monkeypatch):
+    def fetch_openml(*_, **__):
+        raise cause
+
+    monkeypatch.setattr(_colored_mnist, "fetch_openml", fetch_openml)
+    said = r"mnist_784 .*no host.* path=, .*x_train and y_train.* data_home="
+    with pytest.raises(ConnectionError, match=said):
+        fetch_colored_mnist()
 
 
 @pytest.mark.parametrize("n_training", [1, 3])
