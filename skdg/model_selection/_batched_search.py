@@ -123,8 +123,8 @@ class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
     :class:`~skdg.exceptions.OrdinarySearchWarning` names the reason. A fit that fails
     or diverges is made once more by itself, and reported as scikit-learn does.
 
-    Each fit is the same as by itself, to rounding, which may decide between candidates
-    of the same score.
+    Each fit is the same as by itself to rounding, and so are the scores: candidates
+    whose scores are exactly equal one by one may rank differently.
 
     Examples
     --------
