@@ -11,8 +11,14 @@ import numpy as np
 
 from skdg._labels import in_microseconds
 
-# Labels of different types can be equal only within one of these.
-_KINDS = (Number, str, datetime.date, datetime.timedelta)
+# Labels of different types can be equal only within one of these. Spans come before
+# numbers, since to numpy they are such.
+_KINDS = (
+    (datetime.timedelta, np.timedelta64),
+    (datetime.date, np.datetime64),
+    Number,
+    str,
+)
 _N_LISTED = 5
 
 
@@ -44,11 +50,11 @@ def _key(label: Hashable) -> Hashable:
 
 def differ_in_kind(some: Iterable[Hashable], others: Iterable[Hashable]) -> bool:
     """Whether none of some labels could equal one of others, by their types alone."""
-    kinds = [{_kind(_key(label)) for label in labels} for labels in (some, others)]
+    kinds = [{_kind(label) for label in labels} for labels in (some, others)]
     return kinds[0].isdisjoint(kinds[1])
 
 
-def _kind(label: Hashable) -> type:
+def _kind(label: Hashable) -> Hashable:
     return next((kind for kind in _KINDS if isinstance(label, kind)), type(label))
 
 

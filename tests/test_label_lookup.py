@@ -130,6 +130,19 @@ def test_labels_of_another_type_than_in_fit_give_a_warning(model):
     np.testing.assert_array_equal(model.predict(X, groups=codes.astype(float)), own)
 
 
+def test_times_are_of_one_type_whatever_their_unit():
+    X, signal, codes = rows()
+    # To Python nanoseconds are integers, and spans of numpy are such anyway.
+    for kind in ("datetime64", "timedelta64"):
+        fine = np.array([1, 2, 3], dtype=f"{kind}[ns]")
+        model = MultiTaskLinearRegressor().fit(X, signal, groups=fine[codes])
+        later = fine.astype(f"{kind}[us]") + 7
+        shared = model.predict(X)
+        np.testing.assert_array_equal(model.predict(X, groups=later[codes]), shared)
+        with pytest.warns(UserWarning, match="type int "):
+            model.predict(X, groups=codes + 1)
+
+
 def test_labels_of_several_types_are_of_the_type_of_some():
     X, signal, codes = rows()
     model = MultiTaskLinearRegressor().fit(X, signal, groups=[0, "1", 2.0] * 20)

@@ -203,7 +203,8 @@ class DomainScoreDisplay:
             The domain of each row.
 
         seen : collection of labels
-            The domains that the models were trained on.
+            The domains that the models were trained on. If none of them is in `groups`,
+            a warning says so.
 
         metric : callable, default=accuracy_score
             A function ``metric(y_true, y_pred)``.
@@ -236,11 +237,11 @@ class DomainScoreDisplay:
             Columns "estimator", "domain", "seen" and "score".
         """
         seen = labels_seen(self.seen)
-        rows = [
-            (name, domain, bool(find_labels([domain], seen) >= 0), score)
-            for name, scores in self.scores.items()
-            for domain, score in scores.items()
-        ]
+        rows: list[tuple] = []
+        for name, scores in self.scores.items():
+            is_seen = (find_labels(scores, seen) >= 0).tolist()
+            model = [name] * len(scores)
+            rows += zip(model, scores, is_seen, scores.values(), strict=True)
         names = ("estimator", "domain", "seen", "score")
         columns = dict(zip(names, zip(*rows, strict=True), strict=True))
         return make_frame("DomainScoreDisplay.frame", columns)

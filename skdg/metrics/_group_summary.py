@@ -132,6 +132,7 @@ def group_summary(
     seen : collection of labels, default=None
         The domains that the model was trained on, to tell its scores on them from those
         on others. Rows of these domains should be such that it was not fitted to them.
+        If none of them is in `groups`, a warning says so.
 
     sample_weight : array-like of shape (n_samples,), default=None
         Weight of each row, passed to `metric`. A domain whose rows all have weight 0 is
@@ -170,9 +171,9 @@ def group_summary(
     For :func:`~sklearn.metrics.accuracy_score` without weights or arguments the bound
     of a domain is that of Clopper and Pearson [1]_, which is exact. For all others it
     is the percentile of a bootstrap over the rows of the domain [2]_, which is
-    approximate: too narrow for small domains, and no wider than a point where all rows
-    of a domain are predicted equally well. Both take the domains as given and their
-    rows as independent draws. Rows of weight 0 are not drawn.
+    approximate: too narrow for small domains and rare classes, and no wider than a
+    point where all rows of a domain are predicted equally well. Both take the domains
+    as given and their rows as independent draws. Rows of weight 0 are not drawn.
 
     Bootstrap samples on which the metric is not defined, where it is nan or raises a
     ValueError, are left out. Most lack a class: k rows of it among n are missing from a
