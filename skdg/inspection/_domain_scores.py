@@ -219,6 +219,8 @@ class DomainScoreDisplay:
         """
         seen = labels_seen(seen)
         predictions = y_pred if isinstance(y_pred, dict) else {"predictions": y_pred}
+        if not predictions:
+            raise ValueError("y_pred must hold predictions of at least one model.")
         scores = {
             name: group_scores(y_true, prediction, groups=groups, metric=metric)
             for name, prediction in predictions.items()

@@ -148,6 +148,10 @@ def test_what_is_no_model_or_no_metric_is_named():
             DomainScoreDisplay.from_estimator(wrong, X, y, **options)
     with pytest.raises(TypeError, match=r"must be a callable. Got 'r2' instead"):
         DomainScoreDisplay.from_estimator(model, X, y, metric="r2", **options)
+    with pytest.raises(
+        ValueError, match="y_pred must hold predictions of at least one"
+    ):
+        DomainScoreDisplay.from_predictions(y, {}, **options)
     assert plt.get_fignums() == []
 
 
