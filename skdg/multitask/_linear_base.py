@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdg._dataclass import estimator
 from skdg.base import DomainEstimator
-from skdg.multitask._problem import TaskProblem, with_ones
+from skdg.multitask._problem import TaskProblem, unit_of, with_ones
 from skdg.multitask._row_tasks import number_tasks, row_tasks
 from skdg.multitask._solution import Solution, figures
 
@@ -98,11 +98,7 @@ class _MultiTaskLinear(DomainEstimator):
         present, order, codes = number_tasks(codes[kept])
         self.domains_, self.n_domains_ = domains[present], len(present)
         self.solver_ = self._choose_solver()
-        # In this unit of the objective a row weighs about 1, so that solvers never see
-        # its scale, which their absolute tolerances would mistake for 0 or infinity.
-        # Neither a few huge weights nor many tiny ones move the mean of the roots far.
-        # A power of two rounds nothing.
-        unit = float(2.0 ** np.round(2 * np.log2(np.sqrt(weight[kept]).mean())))
+        unit = unit_of(weight[kept])
         weight = weight[kept] / unit
         problem = TaskProblem(
             with_ones(X[kept]) if self.fit_intercept else X[kept],

@@ -122,3 +122,14 @@ class TaskProblem:
         shared = (total[~free] ** 2 / self.shared_penalty[~free]).sum() / 4.0
         own = ((sums**2).sum(axis=0) / self.own_penalty).sum() / 4.0
         return float(own + shared)
+
+
+def unit_of(weight: np.ndarray) -> float:
+    """Return a unit of the objective, a power of two, in which rows weigh about 1.
+
+    Solvers, whose tolerances are absolute, would take an objective of tiny numbers for
+    0, and one of huge numbers for infinity. In between it is left as it is.
+    """
+    # Neither a few huge weights nor many tiny ones move the mean of the roots far.
+    typical = float(2.0 ** np.round(2 * np.log2(np.sqrt(weight).mean())))
+    return 1.0 if 1e-3 <= typical <= 1e3 else typical

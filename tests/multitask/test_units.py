@@ -60,7 +60,7 @@ def assert_same(model, expected, unit=1.0, rtol=1e-8):
     assert model.objective_ == pytest.approx(unit * expected.objective_, rel=rtol)
 
 
-@pytest.mark.parametrize("unit", [1e-12, 1e-6, 1e6, 1e12])
+@pytest.mark.parametrize("unit", [1e-12, 1e-6, 1e-3, 1e3, 1e6, 1e12])
 @pytest.mark.parametrize(
     "case", range(len(CASES)), ids=[f"{E.__name__}-{p}" for E, p in CASES]
 )
