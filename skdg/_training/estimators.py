@@ -31,6 +31,7 @@ from skdg._training.drawing import (
 from skdg._training.loop import train, warn_if_useless
 from skdg._training.networks import NetworkHolder
 from skdg._training.optimizer import Optimizer
+from skdg._training.passes import go_on_from, known_places, left_by_pass
 from skdg._training.protocols import Network, Step, shared_gradients
 from skdg._training.rows import DomainRows
 from skdg._training.state import NetworkState, spawn_seeds, to_numpy
@@ -175,27 +176,17 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
         device = resolve_device(self.device)
         dtype = resolve_dtype(X.dtype, device)
         present = domains[np.unique(codes[targets.weight > 0])]
-        again = known is self and self._saw_last(present)
-        known_places = self._last_pass().get("places") if again else None
-        order, places, sizes = order_by_domain(codes, targets.weight, known_places)
+        # A model that an earlier release stored has nothing of a last pass.
+        left = getattr(self, "_left", {}) if known is self else {}
+        order, places, sizes = order_by_domain(
+            codes, targets.weight, known_places(left, present)
+        )
         inputs, values, weights = (
             torch.as_tensor(array[order], dtype=dtype, device=device)
             for array in (X, targets.values, targets.weight)
         )
         rows = DomainRows(inputs, values, weights, sizes)
         return TrainingData(rows, targets, present, places)
-
-    def _last_pass(self) -> dict[str, Any]:
-        """Return what `partial_fit` goes on from, which other fits do not leave.
-
-        "optimizer": its moments; "memory": what the method remembers; "places": where
-        the rows of each domain stood.
-        """
-        return getattr(self, "_passed", {})
-
-    def _saw_last(self, domains: np.ndarray) -> bool:
-        """Tell whether the last fit saw these domains and no others."""
-        return bool(domains.tolist() == self.domains_.tolist())
 
     def _train(
         self,
@@ -232,14 +223,9 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
                 decay=self._decay(network),
                 declining=self.learning_rate == "cosine" and not one_pass,
             )
-            earlier = self._last_pass() if one_pass and start is not None else {}
-            optimizer.set_state(earlier.get("optimizer", {}))
-            if earlier and self._saw_last(data.domains):
-                # What a method remembers, it remembers of domains.
-                step.memory.update(
-                    (name, torch.tensor(value).to(network.parameters))
-                    for name, value in earlier["memory"].items()
-                )
+            if one_pass and start is not None:
+                left = getattr(self, "_left", {})
+                go_on_from(left, optimizer, step, data, network.parameters)
 
             def attributes() -> dict[str, Any]:
                 own = {} if self.module is None else {"_module_seed": module_seed}
@@ -266,12 +252,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
             if not one_pass:
                 warn_if_useless(self, history["risk"], judged_on, targets.loss)
             else:
-                memory = {name: to_numpy(value) for name, value in step.memory.items()}
-                self._passed = {
-                    "optimizer": optimizer.get_state(),
-                    "memory": memory,
-                    "places": data.places,
-                }
+                self._left = left_by_pass(optimizer, step, data)
         monitor.fit_ends()
 
     def _keep(
@@ -289,7 +270,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
         self.n_domains_ = len(self.domains_)
         self.history_ = history | {"risk": history["risk"][:, data.places]}
         self.n_iter_ = first_iter + len(history["risk"])
-        self._passed = {}
+        self._left = {}
 
     def _fitted_network(
         self, X: Any, y: Any, groups: Any

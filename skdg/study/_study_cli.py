@@ -197,8 +197,8 @@ def run_command(arguments: argparse.Namespace) -> int:
     notes = {f"Note {n}": notice for n, notice in enumerate(table.notices, start=1)}
     result.to_html(folder / "report.html", test=test, description=lines | notes)
     console.print(
-        f"Written to {folder}: report.html to read, summary.csv and fits.csv to go on "
-        f"with.",
+        f"Written to {folder}: report.html to read, summary.csv and fits.csv for "
+        f"further work.",
         markup=False,
     )
     if result.frame()["unseen"].isna().all():

@@ -85,8 +85,7 @@ def test_what_is_remembered_of_other_domains_is_not_used():
     renamed = np.array([f"{each} in another year" for each in groups])
     model.partial_fit(X, y, groups=renamed)
     # Weights after a first iteration: those of its risks alone.
-    last = model._last_pass()
-    found = last["memory"]["log_weights"][last["places"]]
+    found = model._left["memory"]["log_weights"][model._left["places"]]
     np.testing.assert_allclose(found, model.history_["risk"][0])
 
 
