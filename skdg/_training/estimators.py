@@ -250,7 +250,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
                 del self._in_training
             self._keep(attributes(), data, history, first_iter)
             if not one_pass:
-                warn_if_useless(self, history["risk"], judged_on, targets.loss)
+                warn_if_useless(self, network, judged_on, targets.loss)
             else:
                 self._left = left_by_pass(optimizer, step, data)
         monitor.fit_ends()

@@ -172,7 +172,7 @@ def _grown(
 
 
 def warn_if_useless(
-    estimator: Any, risk: np.ndarray, judged_on: Sequence[DomainRows], loss: Loss
+    estimator: Any, network: Network, judged_on: Sequence[DomainRows], loss: Loss
 ) -> None:
     """Warn, at the line that called `fit`, of a model far worse than a constant.
 
@@ -183,8 +183,8 @@ def warn_if_useless(
     estimator : NetworkEstimator
         What was trained.
 
-    risk : ndarray of shape (n_iter, n_domains)
-        Its history.
+    network : Network
+        Its network.
 
     judged_on : sequence of DomainRows
         Rows that stand for all.
@@ -192,12 +192,12 @@ def warn_if_useless(
     loss : Loss
         The loss of a row.
     """
-    ended_at, of_zero = risk[-1].mean(), float(_risk_of_zero(judged_on, loss))
+    (ended_at,) = _mean_risk(network, judged_on, loss)
+    of_zero = float(_risk_of_zero(judged_on, loss))
     if ended_at > TOLERATED_GROWTH * (of_zero or 1.0):
         message = (
-            f"{type(estimator).__name__} is worse than a constant: after "
-            f"{len(risk)} iterations its mean risk is {ended_at:.3g}, and a constant "
-            f"prediction has {of_zero:.3g}. "
+            f"{type(estimator).__name__} is worse than a constant: its mean risk is "
+            f"{ended_at:.3g}, and a constant prediction has {of_zero:.3g}. "
         )
         advice = _ADVICE.format(penalty="")
         warnings.warn(message + advice, ConvergenceWarning, stacklevel=5)

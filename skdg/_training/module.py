@@ -22,10 +22,10 @@ from skdg._training.state import NetworkState, to_numpy
 
 
 def build_featurizer(module: Callable[[int], Any], n_features: int) -> torch.nn.Module:
-    """Call the user's `module`; return a copy of what it returns.
+    """Call the user's `module`, and return a network that no other call is given.
 
-    A copy, since it may return the same one at every call, such as a network that was
-    trained before: no fit must change what the next one starts from.
+    It may return the same one at every call, such as a network that was trained before,
+    or parts of it. Then it is copied: no fit must change what the next one starts from.
     """
     if isinstance(module, torch.nn.Module):
         raise ValueError(
@@ -41,14 +41,20 @@ def build_featurizer(module: Callable[[int], Any], n_features: int) -> torch.nn.
             f"torch.nn.Module; module({n_features}) returned an object of type "
             f"{type(featurizer).__name__}."
         )
+    if _parts(featurizer).isdisjoint(_parts(module(n_features))):
+        return featurizer
     try:
         return copy.deepcopy(featurizer)
-    except RuntimeError as error:
+    except Exception as error:
         raise ValueError(
-            f"module must return a torch.nn.Module that can be copied; "
-            f"copy.deepcopy says: {error} Of weight_norm and spectral_norm take those "
-            f"in torch.nn.utils.parametrizations."
+            f"module returns the same network, or parts of it, at each call, and these "
+            f"cannot be copied: {error} Build all of it anew in each call."
         ) from error
+
+
+def _parts(featurizer: torch.nn.Module) -> set[Any]:
+    parts = (featurizer.modules(), featurizer.parameters(), featurizer.buffers())
+    return {part for kind in parts for part in kind}
 
 
 def featurizer_width(featurizer: torch.nn.Module, inputs: Tensor) -> int:
@@ -125,6 +131,13 @@ class ModuleNetwork:
             if parameter.requires_grad
         }
         self._names = list(trained)
+        # A parameter that several layers share, or a layer in several places, has
+        # several names. Looked up before a call: these may leave a plain tensor there.
+        first: dict[Any, str] = {}
+        self._first_names = {
+            name: first.setdefault(parameter, name)
+            for name, parameter in featurizer.named_parameters(remove_duplicate=False)
+        }
         self._shapes = [*(p.shape for p in trained.values()), head.shape, offsets.shape]
         flat = [*(p.flatten() for p in trained.values())]
         flat += [
@@ -139,15 +152,10 @@ class ModuleNetwork:
         values = {
             name: to_numpy(v) for name, v in self._featurizer.state_dict().items()
         }
-        trained = {
-            self._featurizer.get_parameter(name): tensor
-            for name, tensor in zip(self._names, tensors, strict=True)
-        }
-        # A parameter that several layers share has a name in each.
-        named = self._featurizer.named_parameters(remove_duplicate=False)
-        for name, parameter in named:
-            if parameter in trained:
-                values[name] = to_numpy(trained[parameter])
+        trained = dict(zip(self._names, tensors, strict=True))
+        for name, first in self._first_names.items():
+            if first in trained:
+                values[name] = to_numpy(trained[first])
         return NetworkState([to_numpy(head)], [to_numpy(offsets)], values)
 
     @contextmanager

@@ -82,7 +82,7 @@ def _read_rows(source: str, **options: Any) -> pd.DataFrame:
     if too_long.any():
         row = int(np.argmax(too_long))
         raise StudyError(
-            f"{source}: line {row + 2} (row {row + 1} after the header) has "
+            f"{source}: row {row + 1} after the header has "
             f"{np.flatnonzero(there[row])[-1] + 1} fields, but the header names "
             f"{n_columns} columns. Give each column a name, the first one too."
         )
