@@ -83,12 +83,15 @@ def labels_seen(seen: Collection[Hashable]) -> list[Hashable]:
 def warn_if_none_seen(
     seen: Sequence[Hashable], labels: Sequence[Hashable], stacklevel: int
 ) -> None:
-    """Warn if domains were seen, but no label is one of theirs."""
-    if len(seen) and np.all(find_labels(labels, seen) < 0):
+    """Warn if domains were seen, but their labels are of another type than these.
+
+    That none of them is here is the ordinary case: rows of domains held out.
+    """
+    if len(seen) and differ_in_kind(labels, seen):
         warnings.warn(
-            f"None of the domains seen in training ({listed(seen)}) is in groups, "
-            f"which holds {listed(labels)}: all count as unseen. If that is not so, "
-            f"pass labels that are equal, of the same type.",
+            f"groups holds labels of type {types_of(labels)} ({listed(labels)}), but "
+            f"those seen in training are of type {types_of(seen)} ({listed(seen)}): "
+            f"all count as unseen. Pass labels of one type.",
             UserWarning,
             stacklevel=stacklevel + 1,
         )

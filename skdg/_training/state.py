@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The numpy form of a network: what starts training, and what a fit leaves behind."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 from torch import Tensor
+
+# Torch's global generators, of which all threads have but one set.
+_generators = threading.RLock()
 
 
 def to_numpy(tensor: Tensor) -> np.ndarray:
@@ -124,11 +128,12 @@ def initial_module_state(
 def torch_seed(seed: int, device: torch.device) -> Iterator[None]:
     """Seed torch's global generators within the context, and put them back after it.
 
-    A user's module may draw from them, in its constructor or by dropout.
+    A user's module may draw from them, in its constructor or by dropout. Other threads
+    that want to do so wait.
     """
     seed = int(np.random.RandomState(seed).randint(2**31 - 1))
     cuda = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda):
+    with _generators, torch.random.fork_rng(devices=cuda):
         torch.default_generator.manual_seed(seed)
         for each in cuda:
             with torch.cuda.device(each):

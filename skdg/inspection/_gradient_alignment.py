@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Agreement of the domains' gradients while a model is trained."""
 
+from numbers import Integral
 from typing import Any, Self
 
 from sklearn.base import clone
@@ -63,9 +64,9 @@ class GradientAlignmentMonitor:
     """
 
     def __init__(self, every: int = 10) -> None:
-        if every < 1:
-            raise ValueError(f"every must be at least 1, got {every}.")
-        self.every = every
+        if not isinstance(every, Integral) or every < 1:
+            raise ValueError(f"every must be an integer of at least 1, got {every!r}.")
+        self.every: int = every
 
     def setup(self, estimator: Any, context: Any) -> None:
         """Start new records.

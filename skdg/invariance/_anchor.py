@@ -47,12 +47,18 @@ def solve_anchor(
     # digits, are never formed. Columns of one size, so that what is small by its units
     # is not taken for a copy of others.
     root, n_features = np.sqrt(weight)[:, None], X.shape[1]
+    eps = np.finfo(np.float64).eps
+    # What is left of a column that is constant, or with gamma = 0 constant in each
+    # domain, is rounding.
+    kept, whole = (np.linalg.norm(root * values, axis=0) for values in (design, X))
+    blurred = 10 * eps * np.sqrt(len(X)) * max(1.0, np.sqrt(gamma)) * whole
+    design[:, kept <= blurred] = 0.0
     pull = np.sqrt(alpha * weight.sum()) * np.eye(n_features)
     rows = np.vstack([root * design, pull])
     values = np.vstack([root * response, np.zeros((n_features, targets.shape[1]))])
     scale = np.linalg.norm(rows, axis=0)
     scale[scale == 0] = 1.0
-    rounding = 10 * n_features * np.finfo(np.float64).eps
+    rounding = 10 * n_features * eps
     coef = np.linalg.lstsq(rows / scale, values, rcond=rounding)[0].T / scale
     return coef, weight @ (targets - X @ coef.T) / weight.sum()
 

@@ -89,7 +89,7 @@ class DomainRobust(DomainRounds):
     random_state: Any = None
 
     _parameter_constraints: ClassVar[dict[str, list]] = {
-        "estimator": [HasMethods(["fit", "predict"]), None],
+        "estimator": [HasMethods(["fit"]), None],
         "n_rounds": [Interval(Integral, 1, None, closed="left")],
         "step_size": [Interval(Real, 0, None, closed="left")],
         "combine": [StrOptions({"average", "last"})],

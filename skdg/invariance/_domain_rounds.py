@@ -110,7 +110,7 @@ class DomainRounds(DomainEstimator):
             raise ValueError(
                 f"estimator must take sample_weight in fit, which "
                 f"{type(base).__name__} does not. Wrap what comes before it instead: "
-                f"make_pipeline(scaler, DomainRobustClassifier(classifier))."
+                f"make_pipeline(scaler, {type(self).__name__}(estimator))."
             )
         kept = np.flatnonzero(weight > 0)
         present, codes = np.unique(codes[kept], return_inverse=True)

@@ -57,9 +57,13 @@ def combine_shared(
     *_, head, offsets = tensors(direction)
     n_shared = len(direction) - head.numel() - offsets.numel()
     shared = gradients[:, :n_shared]
-    gram = to_numpy(shared @ shared.T).astype(np.float64)
+    # In single precision the square of a small gradient would be 0.
+    sizes = torch.linalg.vector_norm(shared, 1, dim=1)
+    units = shared / sizes.clamp(min=torch.finfo(sizes.dtype).tiny)[:, None]
+    scale = to_numpy(sizes).astype(np.float64)
+    gram = to_numpy(units @ units.T).astype(np.float64) * np.outer(scale, scale)
     # Otherwise training has diverged, which the loop will notice.
     if np.isfinite(gram).all():
-        weights = torch.as_tensor(COMBINATIONS[rule](gram, random_state))
-        direction[:n_shared] = weights.to(shared) @ shared
+        weights = torch.as_tensor(scale * COMBINATIONS[rule](gram, random_state))
+        direction[:n_shared] = weights.to(shared) @ units
     return direction

@@ -32,7 +32,9 @@ def pcgrad_weights(gram: np.ndarray, random_state: np.random.RandomState) -> np.
     orders = np.array([random_state.permutation(n_tasks) for _ in tasks])
     for others in orders.T:
         products = (sums * gram[others]).sum(axis=1)
-        rows = np.flatnonzero((products < 0) & (others != tasks))
+        # A gradient whose square is 0 has no direction.
+        met = (products < 0) & (others != tasks) & (gram[others, others] > 0)
+        rows = np.flatnonzero(met)
         met = others[rows]
         sums[rows, met] -= products[rows] / gram[met, met]
     return sums.mean(axis=0)

@@ -47,13 +47,16 @@ def _plain(column: pd.Series) -> pd.Series | None:
     return column
 
 
-def clean_target(column: pd.Series, notices: list[str]) -> pd.Series:
+def clean_target(column: pd.Series, task: str | None, notices: list[str]) -> pd.Series:
     """Return the target as floats or text.
 
     Parameters
     ----------
     column : Series
         The column as read.
+
+    task : {"classification", "regression"} or None
+        What it asks for, if that was said.
 
     notices : list of str
         Gets a sentence if words for missing values are taken for classes.
@@ -84,11 +87,13 @@ def clean_target(column: pd.Series, notices: list[str]) -> pd.Series:
         )
     if pd.api.types.is_numeric_dtype(cleaned.dtype):
         numbers = cleaned.astype("float64")
-        if numbers.nunique() < cleaned.nunique():
+        # Two numbers of a regression may be one, if they are so near to each other.
+        if task != "regression" and numbers.nunique() < cleaned.nunique():
             raise StudyError(
                 f"target {name!r} holds whole numbers that differ in digits which a "
                 f"float does not have, such as {cleaned.abs().max()}. If they name "
-                f"classes, write them as text, with a letter before the number."
+                f"classes, write them as text, with a letter before the number; "
+                f"--task regression takes them for numbers."
             )
         if np.isinf(numbers).any():
             raise StudyError(
@@ -188,8 +193,11 @@ def clean_features(
     numbers_as_text = []
     for name in cleaned.columns:
         column = cleaned[name]
-        if pd.api.types.is_string_dtype(column.dtype) and written_number(column):
-            numbers_as_text.append(f"{name} (such as {written_number(column)!r})")
+        written = ""
+        if pd.api.types.is_string_dtype(column.dtype):
+            written = written_number(column)
+        if written:
+            numbers_as_text.append(f"{name} (such as {written!r})")
         if _names_rows(column):
             names_rows.append(name)
         elif pd.api.types.is_numeric_dtype(column.dtype):

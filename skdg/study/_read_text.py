@@ -16,6 +16,9 @@ _WITH_COMMA = r"[-+]?(?:(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,\d+)?|,\d+)"
 # In "1,234" the comma may as well stand between thousands; in these it cannot.
 _SURELY_WITH_COMMA = r".*,(?:\d{1,2}|\d{4,})"
 
+# Where a number of a column is like this, points stand between thousands.
+_WITHIN = r".*,.*|.*\..*\..*"
+
 # What pandas takes for a missing value, unless it is told not to.
 _WORDS = (
     *("NA", "N/A", "n/a", "<NA>", "#NA", "#N/A", "#N/A N/A", "None", "NULL", "null"),
@@ -58,12 +61,27 @@ def read_text(source: str, compression: str | None) -> pd.DataFrame:
     options["sep"] = ";" if ";" in header[0] else "\t"
     frame = _read_rows(source, **options)
     if any(_has_commas(frame[n], _SURELY_WITH_COMMA) for n in _text_columns(frame)):
-        frame = _read_rows(source, decimal=",", **options)
-        # What is left as text has points between thousands, or words between numbers.
-        for name in _text_columns(frame):
-            if _has_commas(frame[name], _WITH_COMMA):
-                frame[name] = _with_points(frame[name])
+        commas = _read_rows(source, decimal=",", **options)
+        frame = _without_points(commas, frame)
     return _without_words(frame)
+
+
+def _without_points(commas: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
+    """Return the table as read with decimal commas, or else with points.
+
+    Numbers of a column with points are in one of two ways. Where some have a comma as
+    well, the points stand between thousands. Otherwise they stand before decimals, as
+    in all columns of the table unless each has three digits behind it.
+    """
+    for name in _text_columns(commas):
+        if _has_commas(commas[name], _WITHIN):
+            commas[name] = _with_points(commas[name])
+        elif pd.api.types.is_numeric_dtype(points[name]):
+            values = commas[name].dropna().str.strip()
+            if not values.str.fullmatch(_WITH_COMMA).all():
+                return points
+            commas[name] = points[name]
+    return commas
 
 
 def _read_rows(source: str, **options: Any) -> pd.DataFrame:
@@ -90,9 +108,17 @@ def _read_rows(source: str, **options: Any) -> pd.DataFrame:
 
 
 def _without_words(frame: pd.DataFrame) -> pd.DataFrame:
-    """Make numbers of the columns that hold nothing but numbers and such words."""
+    """Make numbers of columns that hold nothing but numbers and such words.
+
+    And so for truth values, of which no word is a third one.
+    """
+    truths = {"true": True, "false": False}
     for name in _text_columns(frame):
         values = frame[name].where(~frame[name].isin(_WORDS))
+        lower = values.str.lower()
+        if lower.notna().any() and lower.dropna().isin(list(truths)).all():
+            frame[name] = lower.map(truths).astype(object)
+            continue
         numbers = pd.to_numeric(values, errors="coerce")
         if numbers.notna().sum() == values.notna().sum() > 0:
             frame[name] = numbers

@@ -132,7 +132,7 @@ def prepare_table(
         )
     notices: list[str] = []
     frame = frame.drop(columns=[c for c in drop if c not in (target, domain)])
-    target_column = clean_target(frame[target], notices)
+    target_column = clean_target(frame[target], task, notices)
     domain_column = clean_domain(frame[domain], notices)
     counting = [c for c in frame if c not in (target, domain) and counts_rows(frame[c])]
     if counting:

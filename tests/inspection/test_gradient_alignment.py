@@ -125,8 +125,11 @@ def test_one_domain_has_no_pairs():
 
 
 def test_errors_of_the_monitor():
-    with pytest.raises(ValueError, match="every must be at least 1, got 0"):
-        GradientAlignmentMonitor(every=0)
+    for wrong in (0, 1.5, float("nan"), "a"):
+        with pytest.raises(
+            ValueError, match=f"an integer of at least 1, got {wrong!r}"
+        ):
+            GradientAlignmentMonitor(every=wrong)
     X, y, _, _ = make_classes()
     model = LogisticRegression().set_callbacks(GradientAlignmentMonitor())
     with pytest.raises(TypeError, match="LogisticRegression is none"):

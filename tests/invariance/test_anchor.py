@@ -167,3 +167,26 @@ def test_one_class_is_an_error():
     X, y, groups, _ = make_rows(5)
     with pytest.raises(ValueError, match="only one class: 'a'"):
         AnchorClassifier().fit(X, np.full(len(y), "a"), groups=groups)
+
+
+@pytest.mark.parametrize("value", [0.1, 1000000.1, 123456.789])
+@pytest.mark.parametrize("gamma", [0.0, 1.0, 1e6])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_constant_column_has_no_coefficient(value, gamma, weighted):
+    X, y, groups, weight = make_rows()
+    known = {"groups": groups, "sample_weight": weight if weighted else None}
+    model = AnchorRegression(gamma=gamma, alpha=0.0)
+    expected = model.fit(X, y, **known).coef_
+    constant = np.full(len(X), value)
+    model.fit(np.c_[X, constant], y, **known)
+    np.testing.assert_allclose(model.coef_, [*expected, 0.0], rtol=1e-9)
+    assert model.coef_[2] == 0.0
+
+
+def test_a_column_that_is_constant_in_each_domain_is_no_effect_within_domains():
+    X, y, groups, weight = make_rows()
+    by_domain = np.array([0.1, 0.7, 1.0 / 3.0, 12.3])[groups]
+    model = AnchorRegression(gamma=0.0, alpha=0.0)
+    expected = model.fit(X, y, groups=groups, sample_weight=weight).coef_
+    model.fit(np.c_[X, by_domain], y, groups=groups, sample_weight=weight)
+    np.testing.assert_allclose(model.coef_, [*expected, 0.0], rtol=1e-9)

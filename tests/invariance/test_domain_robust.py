@@ -8,10 +8,11 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
+    StackingRegressor,
 )
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics import log_loss
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -209,12 +210,24 @@ class Unweighted(BaseEstimator):
         return X[:, 0]
 
 
-@pytest.mark.parametrize("base", [KNeighborsClassifier(), Unweighted()])
-def test_an_estimator_without_sample_weight_is_a_clear_error(base):
+@pytest.mark.parametrize(
+    ("robust", "base"),
+    [
+        (DomainRobustClassifier, KNeighborsClassifier()),
+        (DomainRobustClassifier, Unweighted()),
+        # Before it is fitted it has no `predict`.
+        (DomainRobustRegressor, StackingRegressor([("k", KNeighborsRegressor())])),
+    ],
+)
+def test_an_estimator_without_sample_weight_is_a_clear_error(robust, base):
     X, y, groups, _ = make_rows()
-    message = f"must take sample_weight in fit, which {type(base).__name__} does not"
+    y = y if robust is DomainRobustRegressor else (y > 0).astype(int)
+    message = (
+        f"must take sample_weight in fit, which {type(base).__name__} does not.*"
+        f"scaler, {robust.__name__}"
+    )
     with pytest.raises(ValueError, match=message):
-        DomainRobustClassifier(base).fit(X, (y > 0).astype(int), groups=groups)
+        robust(base).fit(X, y, groups=groups)
 
 
 @pytest.mark.parametrize(

@@ -55,9 +55,11 @@ def test_seen_in_a_series_goes_by_value():
 
 def test_seen_domains_of_which_there_are_none_give_a_warning():
     with pytest.warns(
-        UserWarning, match=r"seen in training \('0', '1'\).* holds 0, 1:"
+        UserWarning, match=r"type int \(0, 1\), but .* of type str \('0', '1'\)"
     ):
         summary = of_accuracies([9, 3], [10, 4], seen=["0", "1"])
+    # Of one type: no warning where all domains were held out.
+    assert of_accuracies([9, 3], [10, 4], seen=[7, 8]).in_domain is None
     assert summary.in_domain is None
     assert summary.unseen == summary.mean
     assert of_accuracies([9, 3], [10, 4], seen=[]).unseen == summary.mean

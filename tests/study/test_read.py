@@ -131,6 +131,30 @@ def test_decimal_commas(tmp_path, separator):
     np.testing.assert_array_equal(found["rest"], rest)
 
 
+def test_points_are_decimals_where_no_comma_says_otherwise(tmp_path):
+    # A column of text with commas does not make thousands of the other columns.
+    rows = [
+        f"{1.001 + i / 1000:.3f};{i / 10};{1 + i % 3},{4 + i % 2}" for i in range(9)
+    ]
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(["x;z;choice", *rows]), encoding="utf-8")
+    found = read_table(path)
+    np.testing.assert_allclose(found["x"], 1 + np.arange(1, 10) / 1000, rtol=1e-12)
+    assert found["choice"].tolist()[:2] == ["1,4", "2,5"]
+    path.write_text("lat;pos\n50.123;3,5\n49.456;2,25\n", encoding="utf-8")
+    found = read_table(path)
+    assert found["lat"].tolist() == [50.123, 49.456]
+    assert found["pos"].tolist() == [3.5, 2.25]
+
+
+def test_truth_values_with_missing_ones(tmp_path):
+    text = "a,b\nTRUE,1\nNA,2\nFALSE,3\n"
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    found = read_table(tmp_path / "t.csv")["a"]
+    assert [found[0], found[2]] == [True, False]
+    assert found.isna().tolist() == [False, True, False]
+
+
 def test_commas_that_may_stand_between_thousands_stay(tmp_path):
     text = "a;b\n1,234;0.5\n12,500;1.5\n"
     (tmp_path / "t.csv").write_text(text, encoding="utf-8")
@@ -167,7 +191,7 @@ class TestErrors:
     def test_rows_longer_than_the_header(self, tmp_path, rows, line):
         text = "\n".join(["a,b,c", *rows, ""])
         (tmp_path / "t.csv").write_text(text, encoding="utf-8")
-        words = rf"line {line} \(row {line - 1} .* 4 fields, but .* names 3 columns"
+        words = rf"row {line - 1} after the header has 4 fields, but .* names 3 columns"
         with pytest.raises(StudyError, match=words):
             read_table(tmp_path / "t.csv")
 

@@ -5,6 +5,7 @@
 import copy
 import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -193,3 +194,18 @@ def test_a_module_that_cannot_be_copied_is_an_error():
     layer = old_weight_norm(4)
     with pytest.raises(ValueError, match=r"same network.*cannot be copied.*anew"):
         fitted(lambda n_features: nn.Sequential(layer, nn.Tanh()))
+
+
+def test_fits_in_threads_are_those_of_one_after_the_other():
+    def noisy(n_features):
+        return nn.Sequential(nn.Linear(n_features, 8), nn.ReLU(), nn.Dropout(0.3))
+
+    X, _, _ = data()
+    expected = [fitted(noisy, random_state=seed).predict_proba(X) for seed in range(4)]
+    before = torch.get_rng_state()
+    with ThreadPoolExecutor(4) as pool:
+        found = pool.map(
+            lambda seed: fitted(noisy, random_state=seed).predict_proba(X), range(4)
+        )
+        np.testing.assert_array_equal(list(found), expected)
+    assert torch.equal(torch.get_rng_state(), before)
