@@ -9,7 +9,7 @@ theirs.
 
 import copy
 import pickle
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -95,7 +95,9 @@ def n_rows_seen(model: NetworkEstimator, data: TrainingData) -> int:
 
 
 def fit_models(
-    models: Sequence[NetworkEstimator], data: Sequence[TrainingData]
+    models: Sequence[NetworkEstimator],
+    data: Sequence[TrainingData],
+    iteration_ends: Callable[[], bool] = lambda: False,
 ) -> list[DivergenceError | None]:
     """Fit estimators side by side.
 
@@ -106,6 +108,9 @@ def fit_models(
 
     data : sequence of TrainingData
         The rows of each. Domains have the same numbers of rows, in the same order.
+
+    iteration_ends : callable, default=None
+        Called after each iteration; training stops when it returns True.
 
     Returns
     -------
@@ -154,6 +159,7 @@ def fit_models(
                 ),
                 max_iter=max_iter,
                 judged_on=spread_batches(rows, batch_size),
+                iteration_ends=iteration_ends,
             )
     errors: list[DivergenceError | None] = []
     for model, own, state, outcome in zip(

@@ -26,7 +26,7 @@ from sklearn.utils.validation import _check_method_params, _num_samples
 from skdg._callbacks import has_callbacks
 from skdg.exceptions import OrdinarySearchWarning
 from skdg.model_selection._batched_fits import side_by_side
-from skdg.model_selection._batches import Job, is_worth_a_thread, train_batch
+from skdg.model_selection._batches import Job, Stop, is_worth_a_thread, train_batch
 
 # Rows, targets, and what else their scores depend on.
 Part = tuple[Any, Any, Mapping[str, Any]]
@@ -135,15 +135,22 @@ class BatchedSearch(BaseSearchCV):
                 split: self._parts(X, y, score_params, *splits[split])
                 for split in set().union(*folds)
             }
-            finished = self._workers(batches)(
-                delayed(_train_and_score)(
-                    batch,
-                    {split: parts[split] for split in own},
-                    scorers,
-                    self.error_score,
+            stop = Stop()
+            try:
+                finished = self._workers(batches)(
+                    delayed(_train_and_score)(
+                        batch,
+                        {split: parts[split] for split in own},
+                        scorers,
+                        self.error_score,
+                        stop,
+                    )
+                    for batch, own in zip(batches, folds, strict=True)
                 )
-                for batch, own in zip(batches, folds, strict=True)
-            )
+            except BaseException:
+                # Threads know nothing of an interrupt.
+                stop.wait()
+                raise
             return {key: result for own in finished for key, result in own.items()}
 
         results, reasons = side_by_side(
@@ -214,12 +221,18 @@ class BatchedSearch(BaseSearchCV):
 
 
 def _train_and_score(
-    batch: list[Job], parts: Mapping[int, dict[str, Part]], scorers: Any, error: Any
+    batch: list[Job],
+    parts: Mapping[int, dict[str, Part]],
+    scorers: Any,
+    error: Any,
+    stop: Stop,
 ) -> dict[tuple[int, int], dict[str, Any]]:
     """Train a batch; return what scikit-learn keeps of each fit that succeeded."""
     results = {}
-    for key, (estimator, fit_time) in train_batch(batch).items():
-        if isinstance(estimator, Exception):
+    with stop.at_work():
+        trained = train_batch(batch, stop)
+    for key, (estimator, fit_time) in trained.items():
+        if isinstance(estimator, Exception) or stop():
             continue  # made once more by itself it says what is wrong
         result = {"fit_error": None, "fit_time": fit_time}
         for part, (X, y, own) in parts[key[1]].items():

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -208,15 +208,50 @@ def is_worth_a_thread(jobs: Sequence[Job]) -> bool:
     return bool(values >= _VALUES_OF_A_THREAD)
 
 
-def train_batch(jobs: list[Job]) -> dict[tuple[int, int], tuple[Any, float]]:
+class Stop:
+    """Lets batches that train on other threads end early.
+
+    It says whether they should. In another process there is a copy, which never does.
+    """
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._at_work: list[None] = []
+
+    def __call__(self) -> bool:
+        """Tell whether to stop."""
+        return self._is_set
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Count a batch among those that `wait` waits for."""
+        self._at_work.append(None)
+        try:
+            yield
+        finally:
+            self._at_work.pop()
+
+    def wait(self) -> None:
+        """Stop all batches, and wait until none is at work."""
+        self._is_set = True
+        while self._at_work:
+            time.sleep(0.01)
+
+
+def train_batch(
+    jobs: list[Job], stop: Callable[[], bool] = lambda: False
+) -> dict[tuple[int, int], tuple[Any, float]]:
     """Train a batch; return its estimators, or errors, with their share of the time."""
+    if stop():
+        return {}
     from skdg._training.together import fit_models
 
     on_cpu = jobs[0].data.rows.inputs.device.type == "cpu"
     with nullcontext() if on_cpu else _gpu:
         began = time.time()
         try:
-            errors = fit_models([job.model for job in jobs], [job.data for job in jobs])
+            models, data = [job.model for job in jobs], [job.data for job in jobs]
+            errors = fit_models(models, data, stop)
         except ValueError:
             return {}
     share = (time.time() - began) / len(jobs)

@@ -126,9 +126,7 @@ def test_one_domain_has_no_pairs():
 
 def test_errors_of_the_monitor():
     for wrong in (0, 1.5, float("nan"), "a"):
-        with pytest.raises(
-            ValueError, match=f"an integer of at least 1, got {wrong!r}"
-        ):
+        with pytest.raises(ValueError, match=f"at least 1, got {wrong!r}"):
             GradientAlignmentMonitor(every=wrong)
     X, y, _, _ = make_classes()
     model = LogisticRegression().set_callbacks(GradientAlignmentMonitor())

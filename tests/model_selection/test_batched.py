@@ -309,9 +309,9 @@ def test_size_of_batches_does_not_matter(at_once, monkeypatch):
         monkeypatch.setattr(_batched_fits, "_MANY", 0)
     sizes = []
 
-    def train(jobs):
+    def train(jobs, *stop):
         sizes.append(len(jobs))
-        return _batches.train_batch(jobs)
+        return _batches.train_batch(jobs, *stop)
 
     monkeypatch.setattr(_batched_evaluation, "train_batch", train)
     search = BatchedGridSearchCV(model, grid, **given)
@@ -335,10 +335,10 @@ def test_small_batches_are_trained_in_the_thread_of_the_search(
     meeting = threading.Barrier(2 if beside else 1, timeout=60)
     seen = set()
 
-    def train(jobs):
+    def train(jobs, *stop):
         meeting.wait()  # until another thread trains, too
         seen.add(threading.get_ident())
-        return _batches.train_batch(jobs)
+        return _batches.train_batch(jobs, *stop)
 
     monkeypatch.setattr(_batched_evaluation, "train_batch", train)
     # Of 20 models, 18 rows and the hidden units with the output.
