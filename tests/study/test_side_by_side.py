@@ -81,9 +81,9 @@ def test_a_candidate_that_diverges_is_a_row_and_leaves_the_others_alone(whole):
 def test_blocks_are_trained_whole_whatever_is_missing(whole, tmp_path):
     sizes = []
 
-    def spy(models, data):
+    def spy(models, data, *stop):
         sizes.append(len(models))
-        return fit_models(models, data)
+        return fit_models(models, data, *stop)
 
     fit_models = together.fit_models
     fits = tmp_path / "fits"
