@@ -80,7 +80,7 @@ def labels_seen(seen: Collection[Hashable]) -> list[Hashable]:
     return label_values(np.asarray(seen)) if hasattr(seen, "__array__") else list(seen)
 
 
-def warn_if_none_seen(
+def warn_of_other_type(
     seen: Sequence[Hashable], labels: Sequence[Hashable], stacklevel: int
 ) -> None:
     """Warn if domains were seen, but their labels are of another type than these.

@@ -14,7 +14,7 @@ from skdg._label_lookup import (
     find_labels,
     label_values,
     labels_seen,
-    warn_if_none_seen,
+    warn_of_other_type,
 )
 from skdg.inspection._models import models_by_name
 from skdg.inspection._plotting import (
@@ -203,8 +203,8 @@ class DomainScoreDisplay:
             The domain of each row.
 
         seen : collection of labels
-            The domains that the models were trained on. If none of them is in `groups`,
-            a warning says so.
+            The domains that the models were trained on. If their type is
+            not that of `groups`, a warning says so.
 
         metric : callable, default=accuracy_score
             A function ``metric(y_true, y_pred)``.
@@ -226,7 +226,7 @@ class DomainScoreDisplay:
             for name, prediction in predictions.items()
         }
         labels = list(next(iter(scores.values())))
-        warn_if_none_seen(seen, labels, stacklevel=2)
+        warn_of_other_type(seen, labels, stacklevel=2)
         name = getattr(metric, "__name__", "score").replace("_", " ")
         return cls(scores, seen, score_name=name).plot(ax)
 

@@ -13,7 +13,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import _check_sample_weight
 
-from skdg._label_lookup import find_labels, labels_seen, warn_if_none_seen
+from skdg._label_lookup import find_labels, labels_seen, warn_of_other_type
 from skdg._random import RandomState, private_rng
 from skdg.metrics._bound import accuracy_bound, bootstrap_bound
 from skdg.metrics._group_scores import group_scores, more_is_better, rows_by_domain
@@ -132,7 +132,7 @@ def group_summary(
     seen : collection of labels, default=None
         The domains that the model was trained on, to tell its scores on them from those
         on others. Rows of these domains should be such that it was not fitted to them.
-        If none of them is in `groups`, a warning says so.
+        If their type is not that of `groups`, a warning says so.
 
     sample_weight : array-like of shape (n_samples,), default=None
         Weight of each row, passed to `metric`. A domain whose rows all have weight 0 is
@@ -265,7 +265,7 @@ def _means(
     if seen is None:
         return [None, None]
     labels, known = list(scores), labels_seen(seen)
-    warn_if_none_seen(known, labels, stacklevel=4)
+    warn_of_other_type(known, labels, stacklevel=4)
     is_seen = find_labels(labels, known) >= 0
     values = np.array(list(scores.values()))
     parts = (values[is_seen], values[~is_seen])
