@@ -55,6 +55,16 @@ def test_as_on_the_cpu(name, batch_size):
     np.testing.assert_allclose(output(found, X), output(expected, X), atol=1e-6)
 
 
+@pytest.mark.parametrize("estimate", ["squared", "unbiased"])
+@pytest.mark.parametrize("dummy", ["vector", "affine"])
+@pytest.mark.parametrize("name", ["IRMClassifier", "IRMRegressor"])
+def test_other_penalties_of_irm_as_on_the_cpu(name, dummy, estimate):
+    options = {"max_iter": 30, "dummy": dummy, "penalty_estimate": estimate}
+    found, _ = fits(name, np.float64, device="cuda", **options)
+    expected, _ = fits(name, np.float64, **options)
+    assert_close(found, expected, 1e-7)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_as_without_recordings(name, dtype, request):

@@ -63,6 +63,19 @@ def test_fit_is_the_same(name, batch_size, request):
     assert (tape.n_replayed > 0) == (name not in ON_HOST)
 
 
+@pytest.mark.parametrize("estimate", ["squared", "unbiased"])
+@pytest.mark.parametrize("dummy", ["vector", "affine"])
+@pytest.mark.parametrize("name", ["IRMClassifier", "IRMRegressor"])
+def test_other_penalties_of_irm_are_the_same(name, dummy, estimate, request):
+    X, y, groups = make_data(name)
+    options = {"max_iter": 12, "batch_size": 5} | settings_of(name)
+    options |= {"dummy": dummy, "penalty_estimate": estimate}
+    expected = make(name, **options).fit(X, y, groups=groups)
+    tape = request.getfixturevalue("tape")
+    assert_same(make(name, **options).fit(X, y, groups=groups), expected)
+    assert tape.n_replayed > 0
+
+
 @pytest.mark.parametrize("name", ["IRMClassifier", "IDGMRegressor", "FishrClassifier"])
 def test_side_by_side_is_the_same(name, request):
     X, y, groups = make_data(name)
