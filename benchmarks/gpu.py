@@ -34,17 +34,17 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 
 import skdg
-from benchmarks.speed._rounds import HIDDEN, compare, times_of
-from benchmarks.step_cost import data, seconds
-from skdg._training.losses import LOG_LOSS
-from skdg._training.optimizer import Optimizer
-from skdg._training.recorded_step import recorded
+from benchmarks.speed._rounds import HIDDEN, LARGE, compare, times_of
+from benchmarks.step_cost import data, ours, seconds
 from skdg._training.together import fit_models
 from skdg.model_selection import BatchedGridSearchCV
 
 RESULTS = Path(__file__).parent / "results" / "gpu.csv"
+DEVICE = "cuda"
 COLUMNS = ["part", "what", "precision", "ratio", "lower", "upper", "ours", "device"]
 PRECISIONS = {"float32": np.float32, "float64": np.float64}
+# Of a search: candidates and iterations; of the Linear Unit-Tests: models and steps.
+N_CANDIDATES, N_ITER, N_MODELS, N_STEPS = 512, 80, 500, 200
 METHODS = ["ERM", "IRM", "VREx", "Fishr", "CORAL", "MMD", "DANN", "IGA", "IDGM", "Fish"]
 
 
@@ -62,32 +62,13 @@ def compare_steps(slow, fast, rounds, times):
     return ratios, own / times
 
 
-def steps(name, X, y, groups, hidden, replay, batch_size="auto"):
-    """Return a function that takes a step of a method on all rows, on the GPU."""
-    model = getattr(skdg, f"{name}Classifier")(
-        hidden_layer_sizes=hidden, random_state=0, device="cuda", batch_size=batch_size
-    )
-    checked = model._validate(X, y, None, *model._encode_domains(X, groups))
-    network = model._make_network(checked, None, np.random.RandomState(0))
-    step = model._make_step(np.random.RandomState(0))
-    if replay:
-        step = recorded(step, network)
-    optimizer = Optimizer(network.parameters, "adam", 1e-3)
-    rows, iteration = checked.rows, iter(range(10**9))
-
-    def advance():
-        step.advance(network, rows, LOG_LOSS, optimizer, next(iteration))
-
-    return advance
-
-
 def step(rounds):
     """Yield a row for each method and precision."""
     X, y, groups = data()
     for precision, dtype in PRECISIONS.items():
         for name in METHODS:
             pair = (
-                steps(name, X.astype(dtype), y, groups, HIDDEN, replay)
+                ours(name, X.astype(dtype), y, groups, device=DEVICE, replay=replay)
                 for replay in (False, True)
             )
             ratios, own = compare_steps(*pair, rounds, 100)
@@ -97,12 +78,12 @@ def step(rounds):
 def products(rounds):
     """Yield a row for a step on large batches over its matrix products."""
     rng = np.random.RandomState(0)
-    n, d, width = 50_000, 392, 390
+    n, d, width = LARGE
     y, groups = rng.randint(2, size=n), np.repeat([0, 1], n // 2)
     for precision, dtype in PRECISIONS.items():
         X = rng.standard_normal((n, d)).astype(dtype)
-        ours = steps("IRM", X, y, groups, (width, width), True, batch_size=None)
-        rows = torch.as_tensor(X, device="cuda")
+        fast = ours("IRM", X, y, groups, (width, width), device=DEVICE, replay=True)
+        rows = torch.as_tensor(X, device=DEVICE)
         shapes = [(d, width), (width, width), (width, 1)]
         weights = [rows.new_empty(shape).normal_() for shape in shapes]
         hidden = [rows.new_empty(n, b).normal_() for _, b in shapes]
@@ -116,7 +97,7 @@ def products(rounds):
             for delta, other in zip(hidden[1:], weights[1:], strict=True):
                 delta @ other.T
 
-        ratios, own = compare_steps(ours, alone, rounds, 20)
+        ratios, own = compare_steps(fast, alone, rounds, 20)
         yield "IRM over its products", precision, ratios, f"{1e3 * own:.2f} ms alone"
 
 
@@ -127,12 +108,12 @@ def search(rounds):
     for precision, dtype in PRECISIONS.items():
         for name in ("ERM", "IRM", "IDGM"):
             model = getattr(skdg, f"{name}Classifier")(
-                hidden_layer_sizes=HIDDEN, max_iter=80, random_state=0
+                hidden_layer_sizes=HIDDEN, max_iter=N_ITER, random_state=0
             )
             sides = []
             for kind, n, device in (
                 (GridSearchCV, 4, "cpu"),
-                (BatchedGridSearchCV, 512, "cuda"),
+                (BatchedGridSearchCV, N_CANDIDATES, DEVICE),
             ):
                 grid = {"alpha": np.logspace(-5, -1, n)}
                 own = kind(clone(model).set_params(device=device), grid, **given)
@@ -146,7 +127,7 @@ def search(rounds):
             yield f"{name}, a fit", precision, ratios, f"{1e3 * own:.2f} ms"
 
 
-def unit_tests(rounds, n_models=500, n_steps=200):
+def unit_tests(rounds):
     """Yield the hours of the Linear Unit-Tests; the ratio is to one hour."""
     rng = np.random.RandomState(0)
     X = rng.standard_normal((30_000, 10))
@@ -157,12 +138,12 @@ def unit_tests(rounds, n_models=500, n_steps=200):
             models = [
                 getattr(skdg, f"{name}Classifier")(
                     hidden_layer_sizes=(), batch_size=None, random_state=0, alpha=alpha
-                ).set_params(device="cuda")
-                for alpha in np.logspace(-6, -2, n_models)
+                ).set_params(device=DEVICE)
+                for alpha in np.logspace(-6, -2, N_MODELS)
             ]
             rows = X.astype(dtype)
             encoded = models[0]._encode_domains(rows, groups)
-            checked = [models[0]._validate(rows, y, None, *encoded)] * n_models
+            checked = [models[0]._validate(rows, y, None, *encoded)] * N_MODELS
 
             def fit(n_iter, models=models, checked=checked):
                 fit_models(
@@ -172,11 +153,11 @@ def unit_tests(rounds, n_models=500, n_steps=200):
             fit(3)
             times = np.array(
                 [
-                    seconds(partial(fit, 20 + n_steps)) - seconds(partial(fit, 20))
+                    seconds(partial(fit, 20 + N_STEPS)) - seconds(partial(fit, 20))
                     for _ in range(rounds)
                 ]
             )
-            each = times / (n_steps * n_models)
+            each = times / (N_STEPS * N_MODELS)
             hours = each * 30_000 * 10_000 / 3600
             yield (
                 f"{name}, hours for 30 000 fits",

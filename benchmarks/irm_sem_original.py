@@ -17,6 +17,7 @@ how often the chosen penalty was the smallest one on offer. One core takes about
 minutes.
 """
 
+import argparse
 import csv
 from itertools import product
 
@@ -142,6 +143,7 @@ def train(tables: list, phi: Tensor, shares: tuple) -> dict[int, np.ndarray]:
 
 def main() -> None:
     """Train, print the table and write it."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     drawn = [
         make_irm_sem(setting, return_coef=True, random_state=seed)
         for setting, seed in product(SETTINGS, SEEDS)

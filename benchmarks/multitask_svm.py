@@ -22,7 +22,6 @@ timed as that many products of numpy. It writes multitask_svm_parts.csv.
 import argparse
 import csv
 import platform
-import resource
 import time
 import warnings
 from pathlib import Path
@@ -204,6 +203,8 @@ def main():
     parser.add_argument("--save", action="store_true", help=f"append to {RESULTS.name}")
     arguments = parser.parse_args()
     if arguments.million:
+        import resource  # Windows has none
+
         data = make_tasks(1_000_000, 20, 1000)
         began = time.perf_counter()
         ours(*data)

@@ -5,6 +5,7 @@
 ``python benchmarks/readme_picture.py`` writes it to doc/invariance.png.
 """
 
+import argparse
 import runpy
 from pathlib import Path
 
@@ -14,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def main():
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     plt.switch_backend("agg")
     runpy.run_path(str(ROOT / "examples" / "plot_what_domains_share.py"))
     picture = plt.figure(2)

@@ -28,6 +28,7 @@ import torch
 
 import skdg
 from skdg._training.optimizer import Optimizer
+from skdg._training.recorded_step import recorded
 
 RESULTS = Path(__file__).parent / "results" / "step_cost.csv"
 COLUMNS = [
@@ -84,8 +85,11 @@ def plain(X, y, n_steps_of):
     return step
 
 
-def ours(name, X, y, groups, hidden=HIDDEN, **params):
-    """Return a function that takes a step of a method, as its fit does."""
+def ours(name, X, y, groups, hidden=HIDDEN, *, replay=False, **params):
+    """Return a function that takes a step of a method, as its fit does.
+
+    With `replay` the step is one that is recorded and replayed, as on a GPU.
+    """
     classifier = f"{name}Classifier"
     params |= {"hidden_layer_sizes": hidden, "learning_rate_init": 1e-3}
     model = getattr(skdg, classifier)(random_state=0, **params)
@@ -93,8 +97,10 @@ def ours(name, X, y, groups, hidden=HIDDEN, **params):
         model.set_params(burn_in_iters=0)
     encoded = model._encode_domains(X, groups)
     checked = model._validate(X, y, None, *encoded)
-    network = model._make_network(checked, None, np.random.RandomState(0))
+    network = model._make_network(checked, None, np.random.RandomState(0), 0)
     step = model._make_step(np.random.RandomState(0))
+    if replay:
+        step = recorded(step, network)
     optimizer = Optimizer(network.parameters, "adam", 1e-3)
     rows, loss = checked.rows, checked.targets.loss
     iteration = iter(range(10**9))

@@ -19,6 +19,7 @@ deviations over draws of the data go to ``results/unit_test_offsets.csv``. Two c
 take about an hour.
 """
 
+import argparse
 import csv
 from itertools import product
 from typing import Any, NamedTuple
@@ -113,6 +114,7 @@ def fitted(
 
 def main() -> None:
     """Fit, print and write the errors."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     header = ["problem", "domains", "dummy", "features", "decay", "iterations", "error"]
     rows = [[*header, "standard deviation", "at the default", "departure"]]
     for n_domains, problem, dummy, protocol in product(

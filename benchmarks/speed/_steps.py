@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from benchmarks.speed._rounds import HIDDEN, compare
+from benchmarks.speed._rounds import HIDDEN, LARGE, compare
 from benchmarks.step_cost import METHODS, N_DOMAINS, data, ours, seconds
 from benchmarks.textbook import Textbook
 from skdg._training.layers import affine, back_to_weights
@@ -48,7 +48,7 @@ def products(rounds):
     """Yield a row for a step on large batches over its matrix products."""
     torch.set_num_threads(os.cpu_count() or 1)
     rng = np.random.RandomState(0)
-    n, d, width = 50_000, 392, 390
+    n, d, width = LARGE
     X = rng.standard_normal((n, d)).astype(np.float32)
     y, groups = rng.randint(2, size=n), np.repeat([0, 1], n // 2)
     fast = ours("IRM", X, y, groups, (width, width), batch_size=None)
