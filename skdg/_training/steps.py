@@ -183,12 +183,18 @@ class GradientStep(Step):
         batch = network.forward(rows, loss)
         (weight,), scale = weights_and_scale(self._penalties, batch, iteration)
         gradients = network.domain_gradients(batch)
-        direction = gradients.mean(-2)
+        # Divided by the number of domains where another operator does so in passing.
+        total, share = gradients.sum(-2), 1.0 / rows.n_domains
         value, directions = _value_and_derivative(penalty, gradients)
         if is_any(weight):
             products = network.hessian_products(directions)
-            direction += products.mul_(per_model(weight, products))
-        optimizer.apply(direction.mul_(per_model(scale, direction)), scale)
+            products.mul_(per_model(weight, products))
+            direction = products.add_(total, alpha=share)
+        else:
+            direction = total.mul_(share)
+        if isinstance(scale, np.ndarray) or scale != 1.0:
+            direction.mul_(per_model(scale, direction))
+        optimizer.apply(direction, scale)
         return Record(batch.risks, (value,))
 
 
