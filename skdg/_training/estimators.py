@@ -233,24 +233,23 @@ class NetworkEstimator(CallbackSupportMixin, NetworkHolder):
 
             monitor = TrainingMonitor(self, max_iter, *passed, attributes)
             self._in_training = (network, rows, targets.loss)
-            judged_on = spread_batches(rows, batch_size)
             try:
-                history = train(
+                outcome = train(
                     network,
                     draw_batches(rows, batch_size, RandomState(seeds[1])),
                     targets.loss,
                     step,
                     optimizer,
                     max_iter=max_iter,
-                    judged_on=judged_on,
+                    judged_on=spread_batches(rows, batch_size),
                     first_iter=first_iter,
                     iteration_ends=monitor.iteration_ends,
                 )
             finally:
                 del self._in_training
-            self._keep(attributes(), data, history, first_iter)
+            self._keep(attributes(), data, outcome.history, first_iter)
             if not one_pass:
-                warn_if_useless(self, network, judged_on, targets.loss)
+                warn_if_useless(self, outcome)
             else:
                 self._left = left_by_pass(optimizer, step, data)
         monitor.fit_ends()

@@ -4,7 +4,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,8 +26,29 @@ _ADVICE = (
 )
 
 
-def train(*arguments: Any, **options: Any) -> dict[str, np.ndarray]:
-    """Train one network in place, and return its history; see `train_models`."""
+class Outcome(NamedTuple):
+    """What a training that did not diverge came to.
+
+    Parameters
+    ----------
+    history : dict of ndarray
+        "risk" of shape (n_iter, n_domains), and each penalty by its name, of shape
+        (n_iter,).
+
+    risk : float
+        The mean risk at the end, on the rows it is judged on.
+
+    risk_of_zero : float
+        The same of predicting 0 for every row.
+    """
+
+    history: dict[str, np.ndarray]
+    risk: float
+    risk_of_zero: float
+
+
+def train(*arguments: Any, **options: Any) -> Outcome:
+    """Train one network in place, and return the outcome; see `train_models`."""
     (outcome,) = train_models(*arguments, **options)
     if isinstance(outcome, DivergenceError):
         raise outcome
@@ -45,7 +66,7 @@ def train_models(
     judged_on: Sequence[DomainRows],
     first_iter: int = 0,
     iteration_ends: Callable[[], bool] = lambda: False,
-) -> list[dict[str, np.ndarray] | DivergenceError]:
+) -> list[Outcome | DivergenceError]:
     """Train a network, or several side by side, in place.
 
     Parameters
@@ -82,10 +103,9 @@ def train_models(
     Returns
     -------
     list
-        For each model its history: "risk" of shape (n_iter, n_domains), and each
-        penalty by its name, of shape (n_iter,). Or the error if its training diverged:
-        if a risk, a penalty or a parameter is not finite, or the training ends with a
-        risk far above the one it began with. Training ends when no model is left.
+        For each model its outcome, or the error if its training diverged: if a risk, a
+        penalty or a parameter is not finite, or the training ends with a risk far above
+        the one it began with. Training ends when no model is left.
     """
     recent: list[Record] = []
     chunks: list[np.ndarray] = []
@@ -112,10 +132,11 @@ def train_models(
         np.broadcast_to(_risk_of_zero(judged_on, loss), began_at.shape),
         strict=True,
     )
-    outcomes: list[dict[str, np.ndarray] | DivergenceError] = []
+    outcomes: list[Outcome | DivergenceError] = []
     for own, is_finite, risks in zip(
         history.swapaxes(0, 1), finite, judged, strict=True
     ):
+        _, *ended = map(float, risks)
         problem = (
             _not_finite(own, names, first_iter)
             or ("" if is_finite else _infinite_step(first_iter + len(own) - 1))
@@ -129,7 +150,7 @@ def train_models(
         n_domains = own.shape[1] - len(step.penalty_names)
         columns = own[:, n_domains:].T
         named = dict(zip(step.penalty_names, columns, strict=True))
-        outcomes.append({"risk": own[:, :n_domains], **named})
+        outcomes.append(Outcome({"risk": own[:, :n_domains], **named}, *ended))
     return outcomes
 
 
@@ -171,9 +192,7 @@ def _grown(
     )
 
 
-def warn_if_useless(
-    estimator: Any, network: Network, judged_on: Sequence[DomainRows], loss: Loss
-) -> None:
+def warn_if_useless(estimator: Any, outcome: Outcome) -> None:
     """Warn, at the line that called `fit`, of a model far worse than a constant.
 
     Not every such training has diverged: it may have begun far worse still.
@@ -183,21 +202,14 @@ def warn_if_useless(
     estimator : NetworkEstimator
         What was trained.
 
-    network : Network
-        Its network.
-
-    judged_on : sequence of DomainRows
-        Rows that stand for all.
-
-    loss : Loss
-        The loss of a row.
+    outcome : Outcome
+        What its training came to.
     """
-    (ended_at,) = _mean_risk(network, judged_on, loss)
-    of_zero = float(_risk_of_zero(judged_on, loss))
-    if ended_at > TOLERATED_GROWTH * (of_zero or 1.0):
+    _, risk, of_zero = outcome
+    if risk > TOLERATED_GROWTH * (of_zero or 1.0):
         message = (
             f"{type(estimator).__name__} is worse than a constant: its mean risk is "
-            f"{ended_at:.3g}, and a constant prediction has {of_zero:.3g}. "
+            f"{risk:.3g}, and a constant prediction has {of_zero:.3g}. "
         )
         advice = _ADVICE.format(penalty="")
         warnings.warn(message + advice, ConvergenceWarning, stacklevel=5)

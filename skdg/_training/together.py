@@ -168,7 +168,7 @@ def fit_models(
         if isinstance(outcome, DivergenceError):
             errors.append(outcome)
             continue
-        model._keep(model._attributes(state, own.targets), own, outcome)
+        model._keep(model._attributes(state, own.targets), own, outcome.history)
         errors.append(None)
     return errors
 

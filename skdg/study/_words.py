@@ -80,8 +80,8 @@ def digits(value: float, count: int) -> str:
     str
         The number without an exponent.
     """
-    if np.isnan(value):
-        return ""
+    if not np.isfinite(value):
+        return "" if np.isnan(value) else str(value)
     size = math.floor(math.log10(abs(value))) if value else 0
     return f"{value:.{max(0, count - 1 - size)}f}"
 

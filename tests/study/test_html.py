@@ -132,6 +132,7 @@ def test_numbers_of_the_summary_are_on_the_page(result):
         (0.0, 2, "0.0"),
         (9.9996, 4, "10.000"),
         (float("nan"), 4, ""),
+        (float("-inf"), 4, "-inf"),
     ],
 )
 def test_numbers_are_written_without_exponents(value, count, text):

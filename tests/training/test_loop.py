@@ -68,7 +68,7 @@ def test_history_has_a_row_per_iteration(run, max_iter, first_iter):
         risks=lambda i: [1.0 + i / 1e3, 2.0, 3.0 - i / 1e3],
         penalties=[("penalty", lambda i: float(i)), ("other", lambda i: -float(i))],
     )
-    history = run(step, max_iter=max_iter, first_iter=first_iter)
+    history = run(step, max_iter=max_iter, first_iter=first_iter).history
     numbers = np.arange(first_iter, first_iter + max_iter)
     assert step.iterations == numbers.tolist()
     np.testing.assert_allclose(step.progress, np.arange(max_iter) / max_iter)
@@ -80,7 +80,7 @@ def test_history_has_a_row_per_iteration(run, max_iter, first_iter):
 
 
 def test_history_without_penalties(run):
-    history = run(Script(), max_iter=3)
+    history = run(Script(), max_iter=3).history
     assert set(history) == {"risk"}
     assert history["risk"].shape == (3, N_DOMAINS)
 
@@ -88,9 +88,9 @@ def test_history_without_penalties(run):
 @pytest.mark.parametrize("stop_after", [1, 50, 51, 60])
 def test_training_stops_when_asked(run, stop_after):
     step, calls = Script(), itertools.count(1)
-    history = run(step, max_iter=100, iteration_ends=lambda: next(calls) == stop_after)
+    outcome = run(step, max_iter=100, iteration_ends=lambda: next(calls) == stop_after)
     assert step.iterations == list(range(stop_after))
-    assert len(history["risk"]) == stop_after
+    assert len(outcome.history["risk"]) == stop_after
 
 
 @pytest.mark.parametrize("broken", [0, 7, 49, 50, 73])
@@ -156,7 +156,10 @@ def test_growth_of_the_risk_is_tolerated_up_to_ten_times(run, make_rows):
     )
     for start in (zero / 3, zero * 3):
         limit = 10 * max(start, zero)
-        assert len(run(Script(), (start, limit * 0.999), max_iter=2)["risk"]) == 2
+        outcome = run(Script(), (start, limit * 0.999), max_iter=2)
+        assert len(outcome.history["risk"]) == 2
+        assert outcome.risk == pytest.approx(limit * 0.999, rel=1e-6)
+        assert outcome.risk_of_zero == pytest.approx(zero, rel=1e-12)
         for end in (limit * 1.001, np.inf, np.nan):
             with pytest.raises(
                 DivergenceError, match=f"after 2 iterations the mean risk is {end:.3g};"
@@ -164,7 +167,7 @@ def test_growth_of_the_risk_is_tolerated_up_to_ten_times(run, make_rows):
                 run(Script(), (start, end), max_iter=2)
     # Risks of iterations are of other rows each time, and are not judged.
     passing = Script(lambda i: [1e6 * zero] * N_DOMAINS)
-    assert len(run(passing, max_iter=3)["risk"]) == 3
+    assert len(run(passing, max_iter=3).history["risk"]) == 3
 
 
 # The same through estimators.

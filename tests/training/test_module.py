@@ -169,7 +169,7 @@ def test_training_agrees_with_the_dense_network(
             Optimizer(network.parameters, kind, 0.02, declining=True),
             max_iter=8,
             judged_on=[rows],
-        )
+        ).history
         for network in (twins.module, twins.dense)
     ]
     assert histories[0].keys() == histories[1].keys()
