@@ -9,7 +9,6 @@ import warnings
 import joblib
 import numpy as np
 import pytest
-import torch
 from numpy.testing import assert_array_equal
 from scipy.stats import loguniform
 from sklearn import config_context
@@ -60,15 +59,6 @@ SHORT = {"activation": "tanh", "max_iter": 12, "random_state": 0}
 def routing():
     with config_context(enable_metadata_routing=True):
         yield
-
-
-@pytest.fixture
-def threads():
-    """Two of them, wherever this is."""
-    found = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(found)
 
 
 def make_data(name="ERMClassifier", sizes=(10, 14, 16), seed=0):
@@ -328,7 +318,7 @@ def test_size_of_batches_does_not_matter(at_once, monkeypatch):
 
 @pytest.mark.parametrize(("n_hidden", "beside"), [(40, False), (70, True)])
 def test_small_batches_are_trained_in_the_thread_of_the_search(
-    n_hidden, beside, monkeypatch, threads
+    n_hidden, beside, monkeypatch, two_threads
 ):
     X, y, groups = make_data(sizes=(12, 12, 12))
     model = IRMClassifier(hidden_layer_sizes=(n_hidden,), **SHORT)

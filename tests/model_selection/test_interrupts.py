@@ -7,19 +7,10 @@ import time
 
 import numpy as np
 import pytest
-import torch
 
 from skdg import ERMClassifier
 from skdg.model_selection import BatchedGridSearchCV
 from skdg.model_selection._batches import Stop
-
-
-@pytest.fixture
-def two_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
 
 
 class Interrupt(BaseException):
