@@ -70,7 +70,7 @@ causal, non_causal = np.mean(curves, axis=0).T
 # %%
 # With a growing penalty the coefficients of the effects fall towards 0, and those of
 # the causes come near the truth. From some ten thousand on the penalty decides alone,
-# and a tenth of the error is left.
+# and a tenth of the error on the causes is left, a seventh of that on the effects.
 import matplotlib.pyplot as plt
 
 figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")

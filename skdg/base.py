@@ -36,7 +36,8 @@ class DomainEstimator(BaseEstimator):
     Attributes
     ----------
     domains_ : ndarray of shape (n_domains,)
-        The labels of the domains seen in fit, sorted.
+        The labels of the domains seen in fit, sorted; labels of several types by the
+        name of the type first.
 
     n_domains_ : int
         Number of domains seen in fit.

@@ -134,7 +134,7 @@ PUBLISHED = {
 }
 HEADLINES = [
     *(("Example1, 3 domains", name) for name in ("oracle", "ANDMask", "IRM", "ERM")),
-    *(("Example2, 10 domains", name) for name in ("exact", "ERM", "IGA")),
+    *(("Example2, 10 domains", name) for name in ("exact", "ERM", "IRM", "IGA")),
     *(("Example3, 10 domains", name) for name in ("exact", "ISR", "ERM", "IRM")),
     *(("Example3s, 10 domains", name) for name in ("ISR", "IRM")),
 ]

@@ -25,8 +25,8 @@ rows in place of that of all, and so gives nothing for knowing which schools are
   offset that all schools share stays free).
 
 A mu near 0 is not the pooled machine: w_0 is free then, but the deviations v_t keep
-their price. At C = 0.1 the curve has the published shape, flat up to mu = 10 and
-falling from there. At C = 1 the published curve falls lower than at C = 0.1 and ours
+their price. At C = 0.1 both curves fall, ours from mu = 2 on and the published
+one from mu = 10. At C = 1 the published curve falls lower than at C = 0.1 and ours
 does not, since a larger weight of the errors shrinks a school's own machine less. Nor
 do these bring both columns about: features standardized or scaled to [0, 1], with or
 without the constant, without those that are not binary; a target that is centered or

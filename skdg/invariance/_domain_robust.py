@@ -31,7 +31,8 @@ class DomainRobust(DomainRounds):
 
     combine : {"average", "last"}, default="average"
         Whether to predict by the average over the models of all rounds, for which the
-        worst loss is known to converge, or by the last one, which predicts faster.
+        worst loss is known to come near the best one, see Notes, or by the last one,
+        which predicts faster.
 
     validation_fraction : float or None, default=None
         Share of the rows of each domain that is kept from the models and measures their
@@ -68,7 +69,8 @@ class DomainRobust(DomainRounds):
     with L_e the mean loss in domain e: the log loss of a classifier (of probabilities
     not below rounding; the share of errors if it gives none), the squared error of a
     regressor over the variance of y. Weights sum to those of the input. For convex
-    losses the average of all rounds approaches the mixture's saddle point [1]_. This is
+    losses the average of all rounds approaches the mixture's saddle point [1]_, up to a
+    gap that grows with `step_size`, however many rounds there are. This is
     the idea of `skdg.GroupDROClassifier` [2]_ for models that are not trained by
     gradients. That updates the weights before each step; here a model has to be fitted
     before there are losses.

@@ -162,6 +162,8 @@ def search_space(estimator: Any) -> dict[str, Any]:
     `max_iter`. Step sizes are ten times larger, as the default of skdg is. Annealing
     may end after training does, as there: then nothing is penalized, or only at the
     weight before annealing. Weights of Fishr count the average that skdg normalizes.
+    Batch sizes, Adam's beta1 and the discriminator's architecture, which DomainBed
+    draws as well, are left as they are.
 
     Methods that DomainBed lacks, and baselines, have ranges around their defaults. A
     range is wide on purpose, since a range that is narrower for one method than for

@@ -40,7 +40,11 @@ def run_program(program: Any, solver: str, options: dict[str, Any]) -> None:
             warnings.filterwarnings("ignore", message="Solution may be inaccurate")
             warnings.filterwarnings("ignore", message="The problem has an expression")
             program.solve(solver=solver, ignore_dpp=True, warm_start=False, **options)
-    except cvxpy.SolverError as error:
+    except BaseException as error:
+        # Clarabel's panics are no Exception.
+        panics = type(error).__name__ == "PanicException"
+        if not (panics or isinstance(error, cvxpy.SolverError)):
+            raise
         raise RuntimeError(
             f"{solver} failed on the multi-task problem and left no solution: {error} "
             f"Standardize X, if its columns are of very different sizes. {_PENALTIES}"
