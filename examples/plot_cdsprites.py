@@ -45,8 +45,9 @@ def convnet(n_features):
 
 # %%
 # Both make steps of one size on few images: ERM on about 20 from all domains at once,
-# or one from each if they are more; Fish on 20 from one domain, then the next. Whatever the number of domains, there are
-# 3000 different images, and each method sees 60 000 in all.
+# or one from each if they are more; Fish on 20 from one domain, then the next. Whatever
+# the number of domains, there are 3000 different images, and each method sees 60 000 in
+# all.
 from skdg import ERMClassifier, FishClassifier
 
 shared = {

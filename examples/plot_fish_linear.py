@@ -55,8 +55,8 @@ for name, model in models.items():
 # enough. They pay for it on the domains seen: 93 instead of 97 per cent.
 #
 # It is a matter of time. ERM is where they are after 100 iterations, and they end where
-# it is, at 97 and 57 per cent, after some thousands: the reward is one for gradients, and
-# at the optimum those vanish.
+# it is, at 97 and 57 per cent, after some thousands: the reward is one for gradients,
+# and at the optimum those vanish.
 #
 # A picture of the reason: the cosine of the angle between the two domains' gradients in
 # the course of training.

@@ -85,12 +85,12 @@ for segment in sorted(groups.unique()):
         )
 
 # %%
-# Boosting wins on the rows of segments it has seen. On unseen ones it is ahead of ERM on
-# three of five, on one of them by far. There some features lie far from all that was
-# seen, and a network goes on in a straight line where trees stay at the last value. Held
-# between bounds, features let plain ERM come level with boosting. The penalty of IRM adds
-# nothing to that. Each method has three candidates only: `skdg.study.run_study` compares
-# with more, and with several seeds.
+# Boosting wins on the rows of segments it has seen. On unseen ones it is ahead of ERM
+# on three of five, on one of them by far. There some features lie far from all that was
+# seen, and a network goes on in a straight line where trees stay at the last value.
+# Held between bounds, features let plain ERM come level with boosting. The penalty of
+# IRM adds nothing to that. Each method has three candidates only:
+# `skdg.study.run_study` compares with more, and with several seeds.
 import matplotlib.pyplot as plt
 
 figure, ax = plt.subplots(figsize=(7.5, 4), layout="constrained")

@@ -192,7 +192,7 @@ def _grown(
     )
 
 
-def warn_if_useless(estimator: Any, outcome: Outcome) -> None:
+def warn_if_useless(estimator: Any, outcome: Outcome, stacklevel: int = 5) -> None:
     """Warn, at the line that called `fit`, of a model far worse than a constant.
 
     Not every such training has diverged: it may have begun far worse still.
@@ -204,6 +204,9 @@ def warn_if_useless(estimator: Any, outcome: Outcome) -> None:
 
     outcome : Outcome
         What its training came to.
+
+    stacklevel : int, default=5
+        How far up that line is.
     """
     _, risk, of_zero = outcome
     if risk > TOLERATED_GROWTH * (of_zero or 1.0):
@@ -212,7 +215,7 @@ def warn_if_useless(estimator: Any, outcome: Outcome) -> None:
             f"{risk:.3g}, and a constant prediction has {of_zero:.3g}. "
         )
         advice = _ADVICE.format(penalty="")
-        warnings.warn(message + advice, ConvergenceWarning, stacklevel=5)
+        warnings.warn(message + advice, ConvergenceWarning, stacklevel=stacklevel)
 
 
 def _mean_risk(

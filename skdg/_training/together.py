@@ -32,7 +32,7 @@ from skdg._training.drawing import (
     spread_batches,
 )
 from skdg._training.estimators import N_SEEDS, NetworkEstimator
-from skdg._training.loop import train_models
+from skdg._training.loop import train_models, warn_if_useless
 from skdg._training.optimizer import Optimizer
 from skdg._training.rows import DomainRows
 from skdg._training.state import spawn_seeds
@@ -169,6 +169,7 @@ def fit_models(
             errors.append(outcome)
             continue
         model._keep(model._attributes(state, own.targets), own, outcome.history)
+        warn_if_useless(model, outcome, stacklevel=2)
         errors.append(None)
     return errors
 

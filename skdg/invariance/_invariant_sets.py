@@ -41,10 +41,7 @@ def select_features(moments: Moments, max_features: int) -> np.ndarray:
     with warnings.catch_warnings():
         # The order in which features enter needs no convergence at the path's end.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        # It draws a seed, although it takes the features in turn.
-        _, path, _ = lasso_path(
-            root[:, :-1], root[:, -1], max_iter=10_000, random_state=0
-        )
+        path = lasso_path(root[:, :-1], root[:, -1], max_iter=10_000, random_state=0)[1]
     entered = path != 0
     first = np.where(entered.any(axis=1), entered.argmax(axis=1), path.shape[1])
     size = np.abs(path[np.arange(n_features), np.minimum(first, path.shape[1] - 1)])

@@ -3,6 +3,7 @@
 """What the commands share: their options, and what these mean."""
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skdg.study._errors import StudyError, unknown_name
@@ -166,6 +167,16 @@ def find_measure(name: str | None, task: str) -> tuple[str, "Measure"]:
     if name.lower() not in MEASURES[task]:
         raise unknown_name(f"metric for {task}", name, MEASURES[task])
     return name.lower(), MEASURES[task][name.lower()]
+
+
+def refuse_to_overwrite(output: Path, table: str | None) -> None:
+    """Refuse to write the result over the table that it is made of."""
+    source = Path(table or "")
+    if table and output.exists() and source.exists() and output.samefile(source):
+        raise StudyError(
+            f"{output} is the table itself, and would be written over. Choose another "
+            f"--output."
+        )
 
 
 def split_names(text: str) -> list[str]:

@@ -13,6 +13,7 @@ from skdg.study._arguments import (
     find_measure,
     load_table,
     n_processes,
+    refuse_to_overwrite,
     split_names,
 )
 from skdg.study._errors import StudyError, require_packages
@@ -104,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     require_packages()
-    output = _check_output(arguments.output)
+    output = _check_output(arguments.output, arguments.table)
     table = load_table(arguments, seed=arguments.seed)
 
     # Only now, so that the mistakes above show at once.
@@ -164,11 +165,12 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _check_output(path: str | None) -> Path | None:
+def _check_output(path: str | None, table: str | None) -> Path | None:
     """Find out before the work, not after it, that a file cannot be written."""
     if path is None:
         return None
     target = Path(path)
+    refuse_to_overwrite(target, table)
     try:
         with target.open("a", encoding="utf-8"):
             pass

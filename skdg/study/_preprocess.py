@@ -50,7 +50,7 @@ def make_preprocessor(kinds: dict[str, str]) -> ColumnTransformer:
     # marks a missing date stands apart.
     dates = [
         (
-            f"date {name}",
+            f"date {number}",  # a name of the table may hold what none here may
             make_pipeline(
                 _date_encoder(),
                 SimpleImputer(strategy="median", keep_empty_features=True),
@@ -58,7 +58,7 @@ def make_preprocessor(kinds: dict[str, str]) -> ColumnTransformer:
             ),
             name,
         )
-        for name in named("date")
+        for number, name in enumerate(named("date"))
     ]
     missing = make_pipeline(
         FunctionTransformer(pd.isna, feature_names_out="one-to-one"), StandardScaler()
@@ -94,7 +94,8 @@ def encode_columns(
     -------
     encoded : DataFrame of float64
         Numbers as they are; categories as their positions in alphabetical order; dates
-        as the parts that `make_preprocessor` makes of them. Missing values are nan.
+        as the parts that `make_preprocessor` makes of them, under names that no other
+        column has. Missing values are nan.
 
     kinds : dict of str to {"number", "category"}
         The kind of each of its columns.
@@ -105,8 +106,11 @@ def encode_columns(
         if kind == "date":
             parts = _date_encoder().fit_transform(features[name])
             for part in parts.columns:
-                columns[part] = parts[part].to_numpy(dtype=float)
-                encoded_kinds[part] = "number"
+                own = part
+                while own in columns or own in kinds:
+                    own += "_"
+                columns[own] = parts[part].to_numpy(dtype=float)
+                encoded_kinds[own] = "number"
             continue
         if kind == "category":
             codes, _ = pd.factorize(features[name], sort=True)

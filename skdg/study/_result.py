@@ -210,11 +210,12 @@ class StudyResult:
             if reference in table:
                 others = [name for name in self._estimators if name != reference]
                 for name in others:
-                    both = (means.loc[name] - means.loc[reference]).dropna()
-                    both = pd.Series(rounded(both, size))
-                    table[name]["n_tested"] = len(both)
+                    pairs = means.loc[[name, reference]].dropna(axis=1)
+                    both = pd.Series(rounded(pairs.diff(-1).iloc[0], size))
                     table[name]["gain"] = both.mean()
-                    table[name]["p"] = paired_test(both, test, size=size)
+                    if np.isfinite(pairs).all(axis=None):
+                        table[name]["n_tested"] = len(both)
+                        table[name]["p"] = paired_test(both, test, size=size)
                 corrected = holm([table[name]["p"] for name in others])
                 for name, value in zip(others, corrected, strict=True):
                     table[name]["p_holm"] = value

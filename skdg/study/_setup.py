@@ -105,6 +105,7 @@ def set_up(
             f"on one domain, not {scoring!r}. Pass scoring={scoring.scoring!r}."
         )
     rules = (selection,) if isinstance(selection, str) else tuple(selection)
+    rules = tuple(dict.fromkeys(rules))
     domains, codes = encode_groups(groups, _num_samples(y))
     _check_rules(rules, domains)
     # The table is refused now if some domain is too small to hold out a part of it.
@@ -131,6 +132,8 @@ def _check_rules(rules: Sequence[str], domains: np.ndarray) -> None:
             raise ValueError(
                 f"There is no rule {rule!r}; there are {', '.join(RULES)}."
             )
+    if not rules:
+        raise ValueError(f"selection is empty; choose among {', '.join(RULES)}.")
     needed = 3 if "leave-one-domain-out" in rules else 2
     if len(domains) < needed:
         raise ValueError(

@@ -43,7 +43,7 @@ def rounded(values: Any, size: float) -> np.ndarray:
     Parameters
     ----------
     values : array-like
-        What to round; nan stays.
+        What to round; nan and infinities stay.
 
     size : float
         The size of the scores.
@@ -57,8 +57,9 @@ def rounded(values: Any, size: float) -> np.ndarray:
     values = np.asarray(values, dtype=float)
     step = np.exp2(np.ceil(np.log2(size))) * _RESOLUTION
     # A number so large that its own digits are farther apart stays as it is.
-    step = np.maximum(step, np.spacing(np.abs(values)))
-    return np.rint(values / step) * step
+    finite = np.isfinite(values)
+    step = np.maximum(step, np.spacing(np.abs(np.where(finite, values, 0.0))))
+    return np.where(finite, np.rint(values / step) * step, values)
 
 
 def mean_of_defined(scores: Any) -> float:
@@ -84,6 +85,8 @@ def standard_error(values: Any) -> float:
     """Return the standard error of a mean; nan for fewer than two values."""
     values = np.asarray(values, dtype=float)
     if len(values) < 2:
+        return float("nan")
+    if not np.isfinite(values).all():
         return float("nan")
     if not rounded(values - values[0], typical_size(values)).any():
         return 0.0

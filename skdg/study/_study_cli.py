@@ -15,6 +15,7 @@ from skdg.study._arguments import (
     load_table,
     n_processes,
     positive,
+    refuse_to_overwrite,
     split_names,
 )
 from skdg.study._errors import StudyError, require_packages, unknown_name
@@ -42,6 +43,7 @@ with it and ends with the table of a study that was never stopped.
 
 # Tuning takes hundreds of fits; more rows would rarely change their order.
 _MAX_ROWS = 1_500
+_WRITTEN = ("fits.csv", "summary.csv", "report.html")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -121,6 +123,8 @@ def run_command(arguments: argparse.Namespace) -> int:
     require_packages(("pandas", "rich", "skrub", "matplotlib"))
     folder = Path(arguments.output)
     _check_folder(folder, resume=arguments.resume)
+    for name in _WRITTEN:
+        refuse_to_overwrite(folder / name, arguments.table)
     table = load_table(
         arguments, drop_missing=arguments.drop_missing, drop_small=arguments.drop_small
     )
@@ -173,10 +177,7 @@ def run_command(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         raise StudyError(str(error)) from None
     except OSError as error:
-        raise StudyError(
-            f"cannot write to {folder}: {error.strerror or error}. What is done is "
-            f"kept; --resume goes on."
-        ) from None
+        raise _cannot_write(folder, error) from None
     except BrokenExecutor:
         raise StudyError(
             f"a worker process died, perhaps for want of memory: fewer --jobs need "
@@ -192,10 +193,14 @@ def run_command(arguments: argparse.Namespace) -> int:
     # All but the reference are tested.
     test = best_test(len(set(table.domains.tolist())), len(estimators) - 1)
     show_summary(console, result, test)
-    result.frame().to_csv(folder / "fits.csv", index=False)
-    result.summary(test=test).to_csv(folder / "summary.csv")
     notes = {f"Note {n}": notice for n, notice in enumerate(table.notices, start=1)}
-    result.to_html(folder / "report.html", test=test, description=lines | notes)
+    fits, summary, report = (folder / name for name in _WRITTEN)
+    try:
+        result.frame().to_csv(fits, index=False)
+        result.summary(test=test).to_csv(summary)
+        result.to_html(report, test=test, description=lines | notes)
+    except OSError as error:
+        raise _cannot_write(folder, error) from None
     console.print(
         f"Written to {folder}: report.html to read, summary.csv and fits.csv for "
         f"further work.",
@@ -243,6 +248,12 @@ def _check_folder(folder: Path, *, resume: bool) -> None:
             f"{folder} holds a study already, with {_count_fits(folder)} fits done. Go "
             f"on with it by --resume, or choose another --output."
         )
+    others = [name for name in _WRITTEN if (folder / name).exists()]
+    if others and not (folder / "study.json").exists():
+        raise StudyError(
+            f"{folder} holds no study, but {' and '.join(others)}, which would be "
+            f"written over. Choose another --output."
+        )
     fits = folder / "fits"
     made = [path for path in (fits, folder) if not path.exists()]
     try:
@@ -254,6 +265,13 @@ def _check_folder(folder: Path, *, resume: bool) -> None:
             path.rmdir()
     except OSError as error:
         raise StudyError(f"cannot write to {folder}: {error.strerror}.") from None
+
+
+def _cannot_write(folder: Path, error: OSError) -> StudyError:
+    return StudyError(
+        f"cannot write to {folder}: {error.strerror or error}. What is done is kept; "
+        f"--resume goes on."
+    )
 
 
 def _count_fits(folder: Path) -> int:

@@ -133,8 +133,8 @@ def conclusion(part: "pd.DataFrame", reference: str, test: str) -> str:
     tested = part[part["p_holm"].notna()]
     if tested.empty:
         return (
-            f"On unseen domains nothing was tested: no estimator has scores on two "
-            f"domains on which {reference} has them too."
+            f"On unseen domains nothing was tested: no estimator has scores, none of "
+            f"them infinite, on two domains on which {reference} has them too."
         )
     few, many = tested["n_tested"].min(), tested["n_tested"].max()
     n_domains = f"{many}" if few == many else f"{few} to {many}"

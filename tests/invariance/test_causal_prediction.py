@@ -320,3 +320,14 @@ def test_all_subsets_of_ten_features_in_much_less_than_a_second():
     model = InvariantCausalPrediction().fit(X, y, groups=groups)
     assert time.process_time() - began < 1.0
     assert model.causal_features_.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_choice_of_features_leaves_the_global_generator_alone():
+    rng = np.random.default_rng(0)
+    X, groups = rng.normal(size=(40, 3)), np.arange(40) % 3
+    y = X[:, 0] + 0.1 * rng.normal(size=40)
+    before = np.random.get_state()[1:3]  # noqa: NPY002
+    InvariantCausalPrediction(max_features=1).fit(X, y, groups=groups)
+    after = np.random.get_state()[1:3]  # noqa: NPY002
+    np.testing.assert_array_equal(before[0], after[0])
+    assert before[1] == after[1]

@@ -13,7 +13,7 @@ from numpy.testing import assert_array_equal
 from scipy.stats import loguniform
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.exceptions import FitFailedWarning
+from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import (
@@ -28,7 +28,13 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 import skdg
-from skdg import ERMClassifier, IRMClassifier, SingleDomainWarning, VRExRegressor
+from skdg import (
+    ERMClassifier,
+    ERMRegressor,
+    IRMClassifier,
+    SingleDomainWarning,
+    VRExRegressor,
+)
 from skdg._registry import ESTIMATORS
 from skdg.exceptions import OrdinarySearchWarning
 from skdg.model_selection import (
@@ -391,3 +397,16 @@ def test_nothing_to_fit():
     X, y, _ = make_data()
     with pytest.raises(ValueError, match="there are 2 candidates and 0 folds"):
         BatchedGridSearchCV(ERMClassifier(), {"alpha": [0.1, 1.0]}, cv=[]).fit(X, y)
+
+
+def test_useless_models_are_warned_of():
+    X, y, groups = make_data("ERMRegressor")
+    model = ERMRegressor(hidden_layer_sizes=(5,), max_iter=1, random_state=0)
+    given = {"cv": 2, "refit": False}
+    counts = []
+    for kind in (GridSearchCV, BatchedGridSearchCV):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            kind(model, {"alpha": [0.1, 0.2]}, **given).fit(30 * X, y, groups=groups)
+        counts.append(sum(w.category is ConvergenceWarning for w in caught))
+    assert counts[0] == counts[1] > 0

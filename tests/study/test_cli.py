@@ -287,3 +287,14 @@ def test_hotel_table_by_default(capsys, tmp_path):
     assert "avg_price_per_room (regression, 19 to 426.25)" in out
     assert "corporate (900), direct (3076), groups (1789)" in out
     assert len(Path(output).read_text(encoding="utf-8").splitlines()) == 6
+
+
+def test_the_table_is_not_written_over(cli, mixed, tmp_path):
+    path = tmp_path / "table.csv"
+    mixed.to_csv(path, index=False)
+    before = path.read_bytes()
+    status = main(
+        [str(path), "--target", "price", "--domain", "region", "--output", str(path)]
+    )
+    assert status == 2
+    assert path.read_bytes() == before

@@ -99,3 +99,21 @@ def test_missing_values_stay_missing_when_encoded():
     np.testing.assert_array_equal(encoded["n"], frame["n"])
     assert encoded.iloc[1].isna().all()
     assert encoded["d_year"].tolist()[::2] == [2024.0, 2025.0]
+
+
+def test_parts_of_dates_take_no_name_of_the_table():
+    when = pd.date_range("2020-01-01", periods=6, freq="200D")
+    own = [5.0, 6.0, 7.0, 8.0, 9.0, 10.0]
+    for names in (["when", "when_year"], ["when_year", "when"]):
+        frame = pd.DataFrame({"when": when, "when_year": own})[names]
+        kinds = {"when": "date", "when_year": "number"}
+        encoded, _ = encode_columns(frame, {name: kinds[name] for name in names})
+        np.testing.assert_array_equal(encoded["when_year"], own)
+        np.testing.assert_array_equal(encoded["when_year_"], when.year)
+
+
+def test_dates_may_have_any_name():
+    frame = pd.DataFrame({"sold__at": pd.date_range("2020-01-01", periods=6)})
+    assert np.isfinite(
+        make_preprocessor({"sold__at": "date"}).fit_transform(frame)
+    ).all()

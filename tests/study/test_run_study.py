@@ -13,7 +13,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, roc_auc_score
@@ -644,3 +644,38 @@ def test_seeds_are_made_of_names_and_numbers():
     keys = list(itertools.product(("fit", "split"), ("a", "ab"), (1, 2), (1, 12)))
     assert len({seed_of(*key) for key in keys}) == len(keys)
     assert all(0 <= seed_of(*key) < 2**31 for key in keys)
+
+
+class GoesAstray(RegressorMixin, BaseEstimator):
+    """Predicts well but for rows like no other, where it predicts without bounds."""
+
+    def fit(self, X, y):
+        self.fitted_ = True
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), 1e200) if (X[:, 1] > 50).any() else X[:, 0]
+
+
+def test_an_infinite_error_is_no_gain(tmp_path):
+    rng = np.random.default_rng(0)
+    X, groups = rng.normal(size=(160, 2)), np.repeat(list("abcdefgh"), 20)
+    y = X[:, 0] + rng.normal(size=160)
+    X[groups == "c", 1] = 100.0
+    result = run_study(
+        {"ERM": Ridge(alpha=1e6), "astray": GoesAstray()},
+        *(X, y, groups),
+        selection=("training-domain", "training-domain"),
+        n_candidates=1,
+        n_seeds=1,
+        output=tmp_path / "out",
+    )
+    summary = result.summary()
+    assert len(summary) == 2  # a rule that is named twice counts once
+    row = summary.loc[("training-domain", "astray")]
+    assert row["unseen"] == row["gain"] == -np.inf
+    assert np.isnan(row["p"])
+    assert row["n_tested"] == 0
+    (turned,) = result.summary(reference="astray")["gain"].dropna()
+    assert turned == np.inf
+    assert "none of them infinite" in result.to_html()

@@ -12,6 +12,7 @@ from skdg.study._statistics import (
     holm,
     mean_ranks,
     paired_test,
+    rounded,
     standard_error,
 )
 
@@ -136,3 +137,9 @@ def test_ranks_by_hand():
     np.testing.assert_allclose(
         mean_ranks(scores), [(1.5 + 3 + 3) / 3, (1.5 + 1 + 2) / 3, (3 + 2 + 1) / 3]
     )
+
+
+def test_infinite_values_stay_as_they_are():
+    found = rounded([-np.inf, 0.1, np.nan, np.inf], 1.0)
+    np.testing.assert_allclose(found, [-np.inf, 0.1, np.nan, np.inf], rtol=1e-9)
+    assert np.isnan(standard_error([1.0, -np.inf, 2.0]))

@@ -328,3 +328,37 @@ def test_help(capsys):
     out = capsys.readouterr().out
     assert "python -m skdg study patients.csv --target readmitted" in out
     assert "--resume" in out
+
+
+def test_the_table_is_not_written_over(study, mixed_csv, tmp_path):
+    folder = tmp_path / "d"
+    folder.mkdir()
+    table = folder / "summary.csv"
+    table.write_bytes(mixed_csv.read_bytes())
+    status, _, err = study(*PRICE, path=table, output=folder)
+    assert status == 2
+    assert "holds no study, but summary.csv, which would be written over" in err
+    (folder / "study.json").write_text("{}", encoding="utf-8")
+    status, _, err = study(*PRICE, "--resume", path=table, output=folder)
+    assert status == 2
+    assert "summary.csv is the table itself, and would be written over" in err
+    assert table.read_bytes() == mixed_csv.read_bytes()
+
+
+def test_a_result_that_cannot_be_written_is_no_loss(study, tmp_path, monkeypatch):
+    def full(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(StudyResult, "to_html", full)
+    status, _, err = study(*PRICE, "--drop", "dear", names="ridge")
+    assert status == 2
+    assert "cannot write to" in err
+    assert "No space left on device. What is done is kept" in err
+    assert list((tmp_path / "out" / "fits").glob("*.json"))
+
+
+def test_a_study_needs_a_rule(study, tmp_path):
+    status, _, err = study(*PRICE, "--drop", "dear", "--selection", ",")
+    assert status == 2
+    assert "selection is empty; choose among training-domain" in err
+    assert not (tmp_path / "out").exists()
