@@ -4,6 +4,9 @@
 
 import numpy as np
 
+# Less variation than so much of the largest one is rounding.
+_ROUNDING = 1e-12
+
 
 def between_domain_scatter(
     X: np.ndarray, y: np.ndarray, codes: np.ndarray, weight: np.ndarray, moment: str
@@ -62,7 +65,8 @@ def split_directions(
 
     n_spurious : int or "auto"
         Number of directions in the part that varies most; "auto" for as many as the
-        domains can tell apart by their means, leaving at least one.
+        domains can tell apart by their means, leaving at least one, and all that do
+        not vary.
 
     Returns
     -------
@@ -81,14 +85,19 @@ def split_directions(
         If nothing would be left.
     """
     n_features = X.shape[1]
+    scatter = between_domain_scatter(X, y, codes, weight, moment)
+    values, vectors = np.linalg.eigh(scatter)
+    values = values[::-1]
     if isinstance(n_spurious, str):
-        n_spurious = min(len(np.unique(codes)), n_features) - 1
+        # What rounding leaves of directions without variation is no direction.
+        size = np.abs(X).max() ** (1 if moment == "mean" else 2)
+        least = max(_ROUNDING * values[0], (100 * np.finfo(float).eps * size) ** 2)
+        n_varied = np.sum(values > least)
+        n_spurious = min(len(np.unique(codes)) - 1, n_features - 1, int(n_varied))
     if n_spurious >= n_features:
         raise ValueError(
             f"n_spurious={n_spurious} would remove all of the {n_features} features of "
             f"X; it must be smaller."
         )
-    scatter = between_domain_scatter(X, y, codes, weight, moment)
-    values, vectors = np.linalg.eigh(scatter)
     directions = vectors.T[::-1].astype(X.dtype, order="C")
-    return values[::-1], directions[:n_spurious], directions[n_spurious:]
+    return values, directions[:n_spurious], directions[n_spurious:]

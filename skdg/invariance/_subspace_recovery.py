@@ -30,7 +30,8 @@ class InvariantSubspaceRecovery(
     ----------
     n_spurious : int or "auto", default="auto"
         Number of directions to remove. "auto" removes as many as the domains can tell
-        apart by their means, one less than their number, and leaves at least one.
+        apart by their means, one less than their number; it leaves at least one, and
+        those in which nothing varies.
 
     moment : {"mean", "covariance"}, default="mean"
         What must not differ: the class-conditional means (ISR-Mean) or covariances

@@ -141,7 +141,8 @@ class DomainSearchCV(BestEstimator, DomainEstimator):
     -----
     Under all rules a score is the mean over domains, each with the same weight,
     whatever their numbers of rows. Multi-task models predict held-out rows of training
-    domains with `groups`.
+    domains with `groups`. The methods of the search take none, and use their shared
+    model; for predictions by domain call `best_estimator_`. `fit` takes no weights.
 
     References
     ----------

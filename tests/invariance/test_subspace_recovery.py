@@ -164,13 +164,35 @@ def test_three_domains_do_not(name, n_spurious):
 
 
 def test_auto_counts_domains_and_leaves_a_feature():
-    means, _ = make_spurious(3)
+    means, rotation = make_spurious(3)
     X, y, groups = make_domains(means, [np.eye(5)] * 3)
+    X = X @ rotation  # all features vary
     shapes = []
     for columns in (5, 3, 2, 1):
         recovery = InvariantSubspaceRecovery().fit(X[:, :columns], y, groups=groups)
         shapes.append((len(recovery.spurious_components_), len(recovery.components_)))
     assert shapes == [(2, 3), (2, 1), (1, 1), (0, 1)]
+
+
+def test_auto_leaves_what_does_not_vary():
+    # One class is in a single domain, so that means differ along one direction alone.
+    rng = np.random.default_rng(0)
+    X, groups = rng.normal(size=(60, 4)), np.arange(60) % 3
+    y = (groups != 1).astype(int)
+    difference = X[groups == 0].mean(0) - X[groups == 2].mean(0)
+    order = rng.permutation(60)
+    for rows in (np.arange(60), order):
+        recovery = InvariantSubspaceRecovery().fit(
+            X[rows], y[rows], groups=groups[rows]
+        )
+        (direction,) = recovery.spurious_components_
+        length = np.linalg.norm(difference)
+        np.testing.assert_allclose(abs(direction @ difference), length, rtol=1e-10)
+    alike = np.tile(X[:10], (3, 1))
+    recovery = InvariantSubspaceRecovery().fit(
+        alike, np.tile(y[:10], 3), groups=np.repeat([0, 1, 2], 10)
+    )
+    assert recovery.components_.shape == (4, 4)
 
 
 def test_removing_nothing_rotates():
