@@ -90,7 +90,7 @@ for segment in sorted(groups.unique()):
 # seen, and a network goes on in a straight line where trees stay at the last value.
 # Held between bounds, features let plain ERM come level with boosting. The penalty of
 # IRM adds nothing to that. Each method has three candidates only:
-# `skdg.study.run_study` compares with more, and with several seeds.
+# :func:`skdg.study.run_study` compares with more, and with several seeds.
 import matplotlib.pyplot as plt
 
 figure, ax = plt.subplots(figsize=(7.5, 4), layout="constrained")
