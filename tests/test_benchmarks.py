@@ -8,7 +8,6 @@ that the scripts write today.
 
 import csv
 import sys
-from functools import partial
 from importlib import import_module
 
 import numpy as np
@@ -19,6 +18,7 @@ from benchmarks import gpu, multitask_svm, step_cost, study_speed
 from benchmarks.speed import __main__ as speed
 from benchmarks.speed import _rounds, _searches, _sizes, _steps, _unit_tests
 from benchmarks.textbook import Textbook
+from skdg._training import optimizer, recorded_step
 from skdg._training.device import few_threads
 from skdg._training.optimizer import Optimizer
 from tests.training.operator_tape import TapeRecorder
@@ -54,8 +54,8 @@ def once(monkeypatch):
     monkeypatch.setattr(_searches, "N_CANDIDATES", 2)
     monkeypatch.setattr(_unit_tests, "N_DRAWS", 2)
     monkeypatch.setattr(_unit_tests, "N_STEPS", 100)
-    few = partial(multitask_svm.make_tasks, 90, 3, 4)
-    monkeypatch.setattr(multitask_svm, "make_tasks", lambda *size: few())
+    few = multitask_svm.make_tasks(90, 3, 4)
+    monkeypatch.setattr(multitask_svm, "make_tasks", lambda *size: few)
 
 
 def labels(path, columns):
@@ -99,8 +99,6 @@ def test_the_table_of_speed_has_the_rows_that_are_measured(
 
 @pytest.mark.parametrize("part", gpu.PARTS)
 def test_the_table_of_the_gpu_has_the_rows_that_are_measured(part, once, monkeypatch):
-    from skdg._training import optimizer, recorded_step
-
     recorder = TapeRecorder()
     for module in (optimizer, recorded_step):
         monkeypatch.setattr(module, "recorder_for", lambda device: recorder)

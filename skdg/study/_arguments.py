@@ -171,8 +171,13 @@ def find_measure(name: str | None, task: str) -> tuple[str, "Measure"]:
 
 def refuse_to_overwrite(output: Path, table: str | None) -> None:
     """Refuse to write the result over the table that it is made of."""
-    source = Path(table or "")
-    if table and output.exists() and source.exists() and output.samefile(source):
+    if (
+        table is None
+        or "://" in table
+        or not (output.exists() and Path(table).exists())
+    ):
+        return
+    if output.samefile(table):
         raise StudyError(
             f"{output} is the table itself, and would be written over. Choose another "
             f"--output."

@@ -82,11 +82,9 @@ def mean_of_defined(scores: Any) -> float:
 
 
 def standard_error(values: Any) -> float:
-    """Return the standard error of a mean; nan for fewer than two values."""
+    """Return the standard error of a mean; nan for fewer than two, or infinite ones."""
     values = np.asarray(values, dtype=float)
-    if len(values) < 2:
-        return float("nan")
-    if not np.isfinite(values).all():
+    if len(values) < 2 or not np.isfinite(values).all():
         return float("nan")
     if not rounded(values - values[0], typical_size(values)).any():
         return 0.0
